@@ -1,0 +1,56 @@
+package media
+
+import "time"
+
+// EventKind is what happened to a window.
+type EventKind uint8
+
+// Window events.
+const (
+	EventNone   EventKind = iota
+	EventQuit             // the window was closed
+	EventKey              // Key was pressed
+	EventResize           // Width×Height is the new drawable size, in pixels
+	EventExpose           // the picture must be drawn again
+	EventHidden           // nothing of the window is visible
+	EventShown
+)
+
+// Event is something that happened to a window.
+type Event struct {
+	Kind EventKind
+	// Key is a printable character in lower case, or one of the Key constants.
+	Key           Key
+	Shift, Ctrl   bool
+	Width, Height int
+}
+
+// Key is a key of the keyboard: a printable character or one of the constants.
+type Key rune
+
+// Keys without a character.
+const (
+	KeyLeft Key = -1 - iota
+	KeyRight
+	KeyUp
+	KeyDown
+	KeyEscape
+	KeyEnter
+	KeyTab
+	KeyBackspace
+	KeyPageUp
+	KeyPageDown
+	KeyHome
+	KeyEnd
+)
+
+// Display describes where a sink's pictures appear.
+type Display struct {
+	Width, Height int           // drawable size in pixels
+	Refresh       time.Duration // nominal refresh interval, 0 when there is none or it is not known
+	Source        PresentSource // where its presentation stamps come from
+	// Throttled says that Begin waits for the display; otherwise the caller paces.
+	Throttled bool
+	// Last is a recent refresh, 0 when not known.
+	Last Instant
+}
