@@ -131,11 +131,10 @@ type Conversion struct {
 
 // Conversion returns the exact conversion for resolved colour c and samples of the
 // given bit depth.
-// Source: ITU-T H.273 equations 28–33, 38–40 (limited range) and 34–36 (full range).
+// Limited-range RGB and YCgCo scale all three components by 219: their equations work on
+// quantized R, G and B.
+// Source: ITU-T H.273 section 8.3, MatrixCoefficients.
 func (c Color) Conversion(bits int) Conversion {
-	if c.Matrix == MatrixRGB {
-		return Conversion{M: [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}
-	}
 	full := float64(int(1)<<bits - 1)
 	one := float64(int(1) << (bits - 8))
 	sy, sc, oy, oc := 1.0, 1.0, 0.0, 128*one/full
@@ -145,10 +144,17 @@ func (c Color) Conversion(bits int) Conversion {
 		oy = 16 * one / full
 	}
 	var m [3][3]float64
-	if c.Matrix == MatrixYCgCo {
-		// H.273 equations 41–44: Cg is the first chroma plane, Co the second.
-		m = [3][3]float64{{sy, -sc, sc}, {sy, sc, 0}, {sy, -sc, -sc}}
-	} else {
+	switch c.Matrix {
+	case MatrixRGB:
+		cv := Conversion{M: [3][3]float64{{sy, 0, 0}, {0, sy, 0}, {0, 0, sy}}}
+		if oy != 0 { // not −0 for full range
+			cv.Offset = [3]float64{-sy * oy, -sy * oy, -sy * oy}
+		}
+		return cv
+	case MatrixYCgCo:
+		// Cg is the first chroma plane, Co the second.
+		m = [3][3]float64{{sy, -sy, sy}, {sy, sy, 0}, {sy, -sy, -sy}}
+	default:
 		kr, kb := c.Matrix.KrKb()
 		kg := 1 - kr - kb
 		m = [3][3]float64{
@@ -224,7 +230,10 @@ func (r Range) String() string {
 }
 
 func (l ChromaLocation) String() string {
-	return [...]string{"unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom"}[min(int(l), 6)]
+	if l > ChromaBottom {
+		l = ChromaUnspecified
+	}
+	return [...]string{"unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom"}[l]
 }
 
 func (c Color) String() string {

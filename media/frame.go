@@ -106,6 +106,10 @@ func (f *Frame) Release() {
 // References returns the current count; for tests and reports.
 func (f *Frame) References() int { return int(f.refs.Load()) }
 
+// Generation counts Arm and the last Release of f, one each: a producer that finds it 2
+// higher than when it last held f knows that nobody else has had the frame in between.
+func (f *Frame) Generation() uint32 { return f.gen.Load() }
+
 // Ref is a frame together with the generation it was taken in: it notices use after
 // release even when the slot has been given to somebody else.
 type Ref struct {
@@ -148,17 +152,18 @@ func DisplaySize(w, h int, sar Rational, o Orientation) (int, int) {
 	return w, h
 }
 
-// Check reports what is wrong with f's geometry: unknown format, a size below 1×1 or a
-// plane too short for its rows.
+// Check reports what is wrong with f's geometry: unknown format, a size below 1×1 or
+// absurdly large, or a plane too short for its rows.
 func (f *Frame) Check() error {
 	d := f.Format.Info()
-	if d.Planes == 0 || f.Width <= 0 || f.Height <= 0 {
+	if d.Planes == 0 || f.Width <= 0 || f.Height <= 0 || f.Width > 1<<24 || f.Height > 1<<24 {
 		return fmt.Errorf("frame %dx%d %v: %w", f.Width, f.Height, f.Format, ErrNotSupported)
 	}
 	for p := range d.Planes {
 		rb, rows := f.Format.PlaneSize(p, f.Width, f.Height)
 		pl := &f.Planes[p]
-		if pl.Stride < rb || len(pl.Data) < (rows-1)*pl.Stride+rb {
+		// Division rather than a product: an absurd stride must not overflow.
+		if pl.Stride < rb || len(pl.Data) < rb || rows-1 > (len(pl.Data)-rb)/pl.Stride {
 			return fmt.Errorf("frame %dx%d %v: plane %d has %d bytes of stride %d, needs %d rows of %d bytes",
 				f.Width, f.Height, f.Format, p, len(pl.Data), pl.Stride, rows, rb)
 		}

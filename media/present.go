@@ -34,8 +34,11 @@ const (
 )
 
 func (p PresentSource) String() string {
+	if p > PresentImmediate {
+		p = PresentUnknown
+	}
 	return [...]string{"unknown", "present_timing", "present_wait", "google_display_timing", "wayland",
-		"x11", "fence (estimated)", "simulated vblank", "immediate"}[min(int(p), 8)]
+		"x11", "fence (estimated)", "simulated vblank", "immediate"}[p]
 }
 
 // Presented is what became of a scheduled frame.

@@ -14,7 +14,10 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"other", "video", "audio", "subtitle"}[min(int(k), 3)]
+	if k > KindSubtitle {
+		k = KindOther
+	}
+	return [...]string{"other", "video", "audio", "subtitle"}[k]
 }
 
 // Codec names a coding format by FFmpeg's codec name: "h264", "hevc", "vp9", "av1",

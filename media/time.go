@@ -43,7 +43,8 @@ func (r Rational) Float() float64 {
 
 // Reduce returns r in lowest terms.
 func (r Rational) Reduce() Rational {
-	a, b := r.Num, r.Den
+	// int64: the magnitude of the smallest int32 is no int32.
+	a, b := int64(r.Num), int64(r.Den)
 	for b != 0 {
 		a, b = b, a%b
 	}
@@ -53,7 +54,7 @@ func (r Rational) Reduce() Rational {
 	if a <= 1 {
 		return r
 	}
-	return Rational{r.Num / a, r.Den / a}
+	return Rational{int32(int64(r.Num) / a), int32(int64(r.Den) / a)}
 }
 
 func (r Rational) String() string { return fmt.Sprintf("%d:%d", r.Num, r.Den) }
@@ -86,10 +87,13 @@ func (tb Timebase) Ticks(d time.Duration) Timestamp {
 }
 
 // Rescale converts t from one time base to another, rounding to nearest and keeping
-// [NoTimestamp].
+// [NoTimestamp]. A time base that is not valid gives 0.
 func Rescale(t Timestamp, from, to Timebase) Timestamp {
 	if t == NoTimestamp || from == to {
 		return t
+	}
+	if !from.Valid() || !to.Valid() {
+		return 0
 	}
 	return Timestamp(mulDiv(int64(t), int64(from.Num)*int64(to.Den), int64(from.Den)*int64(to.Num)))
 }
