@@ -62,7 +62,7 @@ var rows = []row{
 	{path: "internal/avtest/...", floor: policy, testOnly: true, goroutines: "fake peers and proxies run beside the test"},
 	{path: "internal/ci/...", floor: command, goroutines: "runs and reads other programs"},
 	{path: "internal/vk/gen/...", floor: command}, // reads the registry, writes internal/vk
-	{path: "yuv/...", floor: command}, // comparisons with other converters; yuv itself has its own row
+	{path: "yuv/...", floor: command},             // comparisons with other converters; yuv itself has its own row
 }
 
 // confined says which packages may import an outside module; a module that is not

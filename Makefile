@@ -1,0 +1,103 @@
+# scanout: everything a person or CI runs. `make` lists the targets.
+
+GO            ?= go
+GOLANGCI      := v2.15.0
+MODULE        := github.com/scanout-av/scanout
+FUZZTIME      ?= 10s
+FUZZTIME_LONG ?= 30s
+TESTFLAGS     ?=
+PLAYFLAGS     ?=
+BENCH         ?=
+
+# The module is built and tested without cgo; only the race detector needs it.
+export CGO_ENABLED := 0
+
+# A checkout that belongs to somebody else has no version to stamp.
+ifneq ($(shell git status --porcelain >/dev/null 2>&1 && echo ok),ok)
+export GOFLAGS += -buildvcs=false
+endif
+
+# In CI a cached result is no result.
+ifeq ($(CI),true)
+TESTFLAGS += -count=1
+STRICT    := -strict
+endif
+
+LINT    := .cache/golangci-lint-$(GOLANGCI)
+RESULTS := .cache/results
+TESTSUM := .cache/testsum -results $(RESULTS)
+STEPS   := fmt vet lint generate unit race fuzz
+
+# What vets: the platforms that must always compile.
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+# Packages whose code runs on several goroutines or threads.
+RACE := ./audio/... ./clock/... ./decode/... ./framepool/... ./ingest/... ./internal/libav/... \
+	./internal/ring/... ./internal/rt/... ./internal/uring/... ./metrics/... ./player/... ./render/... ./telemetry/...
+
+.PHONY: help play build test bench lint generate packages-play packages-test $(STEPS:%=test-%) clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+play: packages-play build ## play MEDIA=file-or-address, or the built-in clip
+	@if [ -n "$$MEDIA" ]; then bin/scanout play $(PLAYFLAGS) "$$MEDIA"; else bin/scanout play $(PLAYFLAGS); fi
+
+build: ## build bin/scanout
+	@command -v $(GO) >/dev/null || { echo "make: needs Go 1.26 or newer: https://go.dev/dl"; exit 1; }
+	$(GO) build -trimpath -o bin/scanout ./cmd/scanout
+
+bench: build ## measure, BENCH="queue ffi ..." for some only
+	bin/scanout bench $(BENCH)
+
+lint: $(LINT) ## run the linters of .golangci.yml
+	$(LINT) run ./...
+	$(GO) mod tidy -diff
+
+generate: ## write all generated code again
+	$(GO) generate ./...
+
+clean: ## remove what the targets here built
+	rm -rf bin .cache
+
+packages-play packages-test: packages-%:
+	@internal/ci/packages.sh $*
+
+$(LINT):
+	GOBIN=$(CURDIR)/.cache $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	@mv .cache/golangci-lint $@
+
+# Every step runs, also after one has failed; the report decides.
+test: packages-test .cache/testsum ## run all checks and tests; the last line sums up
+	@rm -rf $(RESULTS)
+	@for step in $(STEPS); do $(MAKE) --no-print-directory -s test-$$step || true; done
+	@$(TESTSUM) report -module $(MODULE) -allow internal/ci/allowed-skips.txt $(STRICT) $(STEPS)
+
+.PHONY: .cache/testsum
+.cache/testsum:
+	@$(GO) build -o $@ ./internal/ci/testsum
+
+test-fmt: .cache/testsum
+	@$(TESTSUM) step fmt -- sh -c 'bad=$$(git ls-files -z -co --exclude-standard "*.go" | xargs -0 -r ls -d 2>/dev/null | xargs -r gofmt -l) && [ -z "$$bad" ] || { echo "not formatted by gofmt: $$bad"; exit 1; }'
+
+test-vet: .cache/testsum
+	@$(TESTSUM) step vet -- sh -ec 'for p in $(PLATFORMS); do echo "go vet $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...; done; \
+		for m in $$(git ls-files "*/go.mod"); do echo "go vet $${m%/go.mod}"; (cd $${m%/go.mod} && $(GO) vet ./...); done'
+
+test-lint: .cache/testsum
+	@$(TESTSUM) step lint -- $(MAKE) --no-print-directory lint
+
+test-generate: .cache/testsum
+	@$(TESTSUM) generate generate -go $(GO)
+
+test-unit: .cache/testsum
+	@$(TESTSUM) gotest unit -- $(GO) test -timeout 10m $(TESTFLAGS) ./...
+
+test-race: .cache/testsum
+	@if command -v gcc >/dev/null; then \
+		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -timeout 10m $(TESTFLAGS) $$($(GO) list $(RACE) 2>/dev/null); \
+	else $(TESTSUM) skip race "needs gcc (the race detector is linked with cgo)"; fi
+
+test-fuzz: .cache/testsum
+	@$(TESTSUM) fuzz fuzz -go $(GO) -time $(FUZZTIME) -long $(FUZZTIME_LONG) -longfor 'Y4M|Option|Flag|^cmd/'
