@@ -1,0 +1,5 @@
+//go:build !windows
+
+package rt
+
+func now() int64 { return nanotime() }

@@ -1,0 +1,79 @@
+package rt
+
+import (
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestNowIsClockMonotonic(t *testing.T) {
+	for range 1000 {
+		a := Now()
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			t.Fatal(err)
+		}
+		b := Now()
+		if n := ts.Nano(); n < int64(a) || n > int64(b) {
+			t.Fatalf("CLOCK_MONOTONIC %d is not between %d and %d", n, a, b)
+		}
+	}
+}
+
+func TestThreadIsSetUpAndRestored(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	slack := func() int {
+		n, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+		if err != nil {
+			t.Skip("needs PR_GET_TIMERSLACK: ", err)
+		}
+		return n
+	}
+	policy := func() uint32 {
+		a, err := unix.SchedGetAttr(0, 0)
+		if err != nil {
+			t.Skip("needs sched_getattr: ", err)
+		}
+		return a.Policy
+	}
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	for !before.IsSet(first) {
+		first++
+	}
+	s, p := slack(), policy()
+	th := Lock(ThreadConfig{Priority: 10, CPUs: []int{first}})
+	var now unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &now); err != nil {
+		t.Fatal(err)
+	}
+	if now.Count() != 1 || !now.IsSet(first) {
+		t.Errorf("affinity %v", now)
+	}
+	if n := slack(); n > 1 { // real-time threads have none at all
+		t.Errorf("timer slack %d ns", n)
+	}
+	if fifo := policy() == unix.SCHED_FIFO; fifo != (th.Notes() == "") {
+		t.Errorf("SCHED_FIFO %v, notes %q", fifo, th.Notes())
+	}
+	t.Log(th.Notes())
+	th.Unlock()
+	if err := unix.SchedGetaffinity(0, &now); err != nil {
+		t.Fatal(err)
+	}
+	if now != before || slack() != s || policy() != p {
+		t.Errorf("after Unlock: affinity %v, slack %d, policy %d; before %v, %d, %d", now, slack(), policy(), before, s, p)
+	}
+}
+
+func BenchmarkClockGettimeSyscall(b *testing.B) {
+	var ts unix.Timespec
+	for b.Loop() {
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	}
+}

@@ -1,0 +1,1 @@
+// Functions of this package without a body are linked to the runtime.
