@@ -1,0 +1,13 @@
+module github.com/scanout-av/scanout/yuv/_asm
+
+go 1.26.0
+
+require (
+	github.com/mmcloughlin/avo v0.5.0
+	golang.org/x/tools v0.30.0
+)
+
+require (
+	golang.org/x/mod v0.23.0 // indirect
+	golang.org/x/sync v0.11.0 // indirect
+)

@@ -1,0 +1,169 @@
+package yuv
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Converter turns YCbCr pictures into RGB.
+// Concurrency: any number of goroutines at once; it is never written after New.
+type Converter struct {
+	cfg     Config
+	variant Variant
+	g       geometry
+	swap    bool // B first: the model is swapped and chroma is exchanged
+	m       model
+	t       *tables // 8-bit layouts
+	m64     model64 // RGBA64
+	// Byte offsets of the first Y, U and V sample in their planes.
+	yo, uo, vo int
+	steps      []step // the vector kernels, widest first
+}
+
+// consts are a kernel's constants: vectors of up to 64 bytes.
+type consts [constVectors][64]byte
+
+// kernel converts n pixels of two rows (or of one: d1 and y1 are then ignored). n is a
+// multiple of its step's block.
+type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *consts)
+
+// step is a kernel with its non-temporal sibling and the pixels that it takes at a time.
+type step struct {
+	run, nt kernel
+	block   int
+	k       *consts
+}
+
+// New returns a converter for cfg.
+// Errors: ErrNotSupported for values that are not defined, RGBA64 from 8 bits, and a
+// variant that cannot run here.
+func New(cfg Config) (*Converter, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24}
+	if c.variant == Auto {
+		c.variant = best()
+	}
+	if cfg.To == RGBA64 {
+		if c.g.bits == 8 {
+			return nil, fmt.Errorf("yuv: %v to %v: RGBA64 is for 10-bit layouts: %w", cfg.From, cfg.To, ErrNotSupported)
+		}
+		c.m64 = newModel64(cfg.Matrix, cfg.Range)
+	}
+	c.m = newModel(cfg.Matrix, cfg.Range, c.g.bits)
+	if c.swap {
+		c.m = c.m.swapped()
+	}
+	if c.g.bits == 8 {
+		c.t = newTables(&c.m)
+	}
+	switch cfg.From {
+	case NV12:
+		c.vo = 1
+	case NV21:
+		c.uo = 1
+	case P010:
+		c.vo = 2
+	case YUY2:
+		c.uo, c.vo = 1, 3
+	case UYVY:
+		c.yo, c.vo = 1, 2
+	}
+	if c.swap {
+		c.uo, c.vo = c.vo, c.uo
+	}
+	c.steps = vectorSteps(c)
+	return c, nil
+}
+
+// Config returns what the converter was made with.
+func (c *Converter) Config() Config { return c.cfg }
+
+// Variant returns the implementation in use.
+func (c *Converter) Variant() Variant { return c.variant }
+
+// Convert converts rows from ≤ y < to of src. Row from is written to dst[0:], the next
+// one to dst[stride:] and so on, so that a band can go to memory of its own; goroutines
+// that split one picture pass dst[from*stride:]. Nothing between rows is touched.
+//
+// A chroma sample colours all pixels that it belongs to (nearest, as libyuv and
+// image/draw do); where exactly it was sited is ignored. Bands of an even number of
+// rows are the fastest.
+//
+// Errors: ErrGeometry, ErrOverlap; nothing is written then. A destination that lies
+// between the rows of src counts as overlapping.
+// Shape: any alignment; stride ≥ the packing's RowBytes.
+func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) error {
+	if err := check(c.cfg.From, c.cfg.To, src, dst, stride, from, to); err != nil || from == to {
+		return err
+	}
+	w := src.Width
+	rowBytes := c.cfg.To.RowBytes(w)
+	nt := c.cfg.NonTemporal && (uintptr(unsafe.Pointer(&dst[0]))|uintptr(stride))&63 == 0
+	pu, pv := 1, 2 // planes of chroma
+	switch {
+	case c.g.planes == 1:
+		pu, pv = 0, 0
+	case c.g.planes == 2:
+		pv = 1
+	case c.swap:
+		pu, pv = 2, 1
+	}
+	var r row
+	for y := from; y < to; {
+		n := 1
+		r.d0 = dst[(y-from)*stride:][:rowBytes]
+		r.y0 = src.Planes[0][y*src.Stride[0]:]
+		cy := y >> c.g.subY
+		r.u = src.Planes[pu][cy*src.Stride[pu]:]
+		r.v = src.Planes[pv][cy*src.Stride[pv]:]
+		// Rows that share chroma go together; one alone is given twice, which costs no
+		// more than a kernel of its own would.
+		r.d1, r.y1 = r.d0, r.y0
+		if c.g.subY == 1 && c.g.kind != kindFull && y&1 == 0 && y+1 < to {
+			n = 2
+			r.d1 = dst[(y+1-from)*stride:][:rowBytes]
+			r.y1 = src.Planes[0][(y+1)*src.Stride[0]:]
+		}
+		if x := c.vector(&r, w, nt); x < w {
+			c.scalar(r.d0, r.y0, r.u, r.v, x, w)
+			if n == 2 {
+				c.scalar(r.d1, r.y1, r.u, r.v, x, w)
+			}
+		}
+		y += n
+	}
+	if nt && len(c.steps) > 0 {
+		storeFence()
+	}
+	return nil
+}
+
+// row is a row, or two that share chroma.
+type row struct{ d0, d1, y0, y1, u, v []byte }
+
+// vector converts as many columns as the kernels can and returns the first one left.
+func (c *Converter) vector(r *row, w int, nt bool) int {
+	for i := range c.steps {
+		s := &c.steps[i]
+		if w < s.block {
+			continue
+		}
+		run := s.run
+		if nt {
+			run = s.nt
+		}
+		x := w &^ (s.block - 1)
+		run(&r.d0[0], &r.d1[0], &r.y0[0], &r.y1[0], &r.u[0], &r.v[0], x, s.k)
+		// The rest: once more the last block that begins on an even column. It writes
+		// some pixels again, with the same values.
+		if at := (w - s.block) &^ 1; at+s.block > x {
+			d, y, u := at*c.cfg.To.bytesPerPixel(), at*c.g.ys, at>>c.g.subX*c.g.us
+			s.run(&r.d0[d], &r.d1[d], &r.y0[y], &r.y1[y], &r.u[u], &r.v[u], s.block, s.k)
+			x = at + s.block
+		}
+		return x
+	}
+	return 0
+}
