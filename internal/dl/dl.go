@@ -99,7 +99,7 @@ func Addr[T any](p *T) uintptr {
 // escape is never true; the compiler does not know that.
 var (
 	escape bool
-	sink   unsafe.Pointer
+	sink   unsafe.Pointer //nolint:unused // written so that its operand escapes
 )
 
 // CString returns s with a terminating NUL as memory that the garbage collector owns.
