@@ -31,9 +31,9 @@ STEPS   := fmt vet lint generate unit race fuzz
 # What vets: the platforms that must always compile.
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
-# Packages whose code runs on several goroutines or threads.
-RACE := ./audio/... ./clock/... ./decode/... ./framepool/... ./ingest/... ./internal/libav/... \
-	./internal/ring/... ./internal/rt/... ./internal/uring/... ./metrics/... ./player/... ./render/... ./telemetry/...
+# Folders whose code runs on several goroutines or threads.
+RACE := $(wildcard audio clock decode framepool ingest internal/dl internal/libav internal/ring internal/rt \
+	internal/uring metrics player render telemetry)
 
 .PHONY: help play build test bench lint generate packages-play packages-test $(STEPS:%=test-%) clean
 .DEFAULT_GOAL := help
@@ -91,12 +91,14 @@ test-lint: .cache/testsum
 test-generate: .cache/testsum
 	@$(TESTSUM) generate generate -go $(GO)
 
+# One package at a time (-p 1): some play in real time, and two cores are few.
 test-unit: .cache/testsum
-	@$(TESTSUM) gotest unit -- $(GO) test -timeout 10m $(TESTFLAGS) ./...
+	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 5m $(TESTFLAGS) ./...
 
 test-race: .cache/testsum
 	@if command -v gcc >/dev/null; then \
-		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -timeout 10m $(TESTFLAGS) $$($(GO) list $(RACE) 2>/dev/null); \
+		CGO_ENABLED=1 $(GO) build -race $(RACE:%=./%/...); \
+		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -p 1 -timeout 5m $(TESTFLAGS) $(RACE:%=./%/...); \
 	else $(TESTSUM) skip race "needs gcc (the race detector is linked with cgo)"; fi
 
 test-fuzz: .cache/testsum
