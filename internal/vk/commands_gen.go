@@ -31,6 +31,7 @@ var globalNames = [...][]string{
 type InstanceCommands struct {
 	PfnDestroyInstance                              uintptr
 	PfnEnumeratePhysicalDevices                     uintptr
+	PfnGetDeviceProcAddr                            uintptr
 	PfnCreateDevice                                 uintptr
 	PfnGetPhysicalDeviceProperties2                 uintptr
 	PfnGetPhysicalDeviceFeatures2                   uintptr
@@ -68,6 +69,7 @@ type InstanceCommands struct {
 var instanceNames = [...][]string{
 	{"vkDestroyInstance"},
 	{"vkEnumeratePhysicalDevices"},
+	{"vkGetDeviceProcAddr"},
 	{"vkCreateDevice"},
 	{"vkGetPhysicalDeviceProperties2", "vkGetPhysicalDeviceProperties2KHR"},
 	{"vkGetPhysicalDeviceFeatures2", "vkGetPhysicalDeviceFeatures2KHR"},
@@ -104,7 +106,6 @@ var instanceNames = [...][]string{
 // DeviceCommands holds the addresses of commands; one that the implementation does not
 // have is 0.
 type DeviceCommands struct {
-	PfnGetDeviceProcAddr                      uintptr
 	PfnDestroyDevice                          uintptr
 	PfnDeviceWaitIdle                         uintptr
 	PfnGetDeviceQueue                         uintptr
@@ -257,7 +258,6 @@ type DeviceCommands struct {
 
 // deviceNames are the commands' names and aliases in the order of the fields.
 var deviceNames = [...][]string{
-	{"vkGetDeviceProcAddr"},
 	{"vkDestroyDevice"},
 	{"vkDeviceWaitIdle"},
 	{"vkGetDeviceQueue"},
@@ -449,7 +449,7 @@ func (t *InstanceCommands) EnumeratePhysicalDevices(c *dl.Caller, instance Insta
 	return r
 }
 
-func (t *DeviceCommands) GetDeviceProcAddr(c *dl.Caller, device Device, pName *byte) PFN_vkVoidFunction {
+func (t *InstanceCommands) GetDeviceProcAddr(c *dl.Caller, device Device, pName *byte) PFN_vkVoidFunction {
 	r := PFN_vkVoidFunction(c.Call(t.PfnGetDeviceProcAddr, uintptr(device), dl.Addr(pName)))
 	runtime.KeepAlive(pName)
 	return r

@@ -66,3 +66,6 @@ func String(b []byte) string {
 	}
 	return string(b)
 }
+
+// Pointer returns p for a field that holds a pointer to anything, such as PNext.
+func Pointer[T any](p *T) unsafe.Pointer { return unsafe.Pointer(p) }

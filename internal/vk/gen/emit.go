@@ -191,6 +191,9 @@ func (e *emitter) values(w *bytes.Buffer, t *typeInfo) {
 
 // level is the table that a command belongs to, by its first parameter.
 func level(c *command) string {
+	if c.name == "vkGetDeviceProcAddr" {
+		return "Instance" // what finds a device's commands must be found first
+	}
 	switch c.params[0].typ {
 	case "VkInstance", "VkPhysicalDevice":
 		return "Instance"

@@ -1,0 +1,171 @@
+package gpu
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/scanout-av/scanout/internal/dl"
+	"github.com/scanout-av/scanout/internal/vk"
+	"github.com/scanout-av/scanout/media"
+)
+
+const validationLayer = "VK_LAYER_KHRONOS_validation"
+
+// Instance is a connection to the Vulkan loader.
+type Instance struct {
+	Commands *vk.InstanceCommands
+	Handle   vk.Instance
+	Version  uint32 // of the loader
+	// Validated says that the validation layer is active.
+	Validated bool
+
+	messenger vk.DebugUtilsMessengerEXT
+	log       *messageLog
+	logID     uintptr
+}
+
+// InstanceConfig says what an instance must have.
+type InstanceConfig struct {
+	// Extensions are instance extensions that a window needs.
+	Extensions []string
+	// Validation turns the validation layer on and collects its messages. It is an error
+	// when the layer is missing.
+	Validation bool
+}
+
+func libraryNames() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"vulkan-1.dll"}
+	case "darwin":
+		return []string{"libvulkan.1.dylib", "libvulkan.dylib", "libMoltenVK.dylib",
+			"/opt/homebrew/lib/libvulkan.1.dylib", "/usr/local/lib/libvulkan.1.dylib", "/opt/homebrew/lib/libMoltenVK.dylib"}
+	}
+	return []string{"libvulkan.so.1", "libvulkan.so"}
+}
+
+func installHint() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "install your GPU's driver"
+	case "darwin":
+		return "install MoltenVK: brew install molten-vk vulkan-loader"
+	}
+	return "install the Vulkan loader and a driver: apt-get install libvulkan1 mesa-vulkan-drivers"
+}
+
+// NewInstance opens the loader and creates an instance.
+// Errors: media.ErrNotSupported when there is no Vulkan here.
+func NewInstance(cfg InstanceConfig) (*Instance, error) {
+	lib, err := dl.Open(libraryNames()...)
+	if err != nil {
+		return nil, fmt.Errorf("gpu: no Vulkan loader; %s: %w (%w)", installHint(), media.ErrNotSupported, err)
+	}
+	get, err := lib.Symbol("vkGetInstanceProcAddr")
+	if err != nil {
+		return nil, fmt.Errorf("gpu: %w (%w)", media.ErrNotSupported, err)
+	}
+	global := vk.LoadGlobal(get)
+	if global.PfnCreateInstance == 0 || global.PfnEnumerateInstanceVersion == 0 {
+		return nil, fmt.Errorf("gpu: the Vulkan loader is older than 1.1; %s: %w", installHint(), media.ErrNotSupported)
+	}
+	in := new(Instance)
+	c := new(dl.Caller)
+	global.EnumerateInstanceVersion(c, &in.Version)
+	available := map[string]bool{}
+	for _, e := range list(func(n *uint32, p *vk.ExtensionProperties) vk.Result {
+		return global.EnumerateInstanceExtensionProperties(c, nil, n, p)
+	}) {
+		available[vk.String(e.ExtensionName[:])] = true
+	}
+	extensions := slices.Clone(cfg.Extensions)
+	for _, e := range extensions {
+		if !available[e] {
+			return nil, fmt.Errorf("gpu: the Vulkan loader has no %s, which the window needs: %w", e, media.ErrNotSupported)
+		}
+	}
+	info := &vk.InstanceCreateInfo{SType: vk.STypeInstanceCreateInfo, PApplicationInfo: &vk.ApplicationInfo{
+		SType: vk.STypeApplicationInfo, PApplicationName: dl.CString("scanout"), ApiVersion: vk.Version(1, 3, 0)}}
+	if available[vk.KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME] {
+		extensions = append(extensions, vk.KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME)
+		info.Flags |= vk.INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR
+	}
+	var layers []string
+	var messenger *vk.DebugUtilsMessengerCreateInfoEXT
+	if cfg.Validation {
+		if !hasLayer(global, c) {
+			return nil, fmt.Errorf("gpu: no %s; install it: apt-get install vulkan-validationlayers: %w", validationLayer, media.ErrNotSupported)
+		}
+		layers = append(layers, validationLayer)
+		extensions = append(extensions, vk.EXT_DEBUG_UTILS_EXTENSION_NAME)
+		in.log, in.logID = newMessageLog()
+		messenger = messengerInfo(in.logID)
+		info.PNext = vk.Pointer(messenger)
+	}
+	layerNames, extensionNames := cstrings(layers), cstrings(extensions)
+	if len(layers) > 0 {
+		info.EnabledLayerCount, info.PpEnabledLayerNames = uint32(len(layers)), &layerNames[0]
+	}
+	if len(extensions) > 0 {
+		info.EnabledExtensionCount, info.PpEnabledExtensionNames = uint32(len(extensions)), &extensionNames[0]
+	}
+	if err := global.CreateInstance(c, info, nil, &in.Handle).Err(); err != nil {
+		in.log.close(in.logID)
+		return nil, fmt.Errorf("gpu: create a Vulkan instance; %s: %w", installHint(), err)
+	}
+	in.Commands = vk.LoadInstance(get, in.Handle)
+	if messenger != nil {
+		if err := in.Commands.CreateDebugUtilsMessengerEXT(c, in.Handle, messenger, nil, &in.messenger).Err(); err != nil {
+			in.Close()
+			return nil, fmt.Errorf("gpu: collect validation messages: %w", err)
+		}
+		in.Validated = true
+	}
+	return in, nil
+}
+
+func hasLayer(g *vk.GlobalCommands, c *dl.Caller) bool {
+	for _, l := range list(func(n *uint32, p *vk.LayerProperties) vk.Result {
+		return g.EnumerateInstanceLayerProperties(c, n, p)
+	}) {
+		if vk.String(l.LayerName[:]) == validationLayer {
+			return true
+		}
+	}
+	return false
+}
+
+// Messages returns what the validation layer has said so far.
+func (in *Instance) Messages() []string { return in.log.all() }
+
+// Close destroys the instance. Everything made from it must be gone.
+func (in *Instance) Close() {
+	c := new(dl.Caller)
+	if in.messenger != 0 {
+		in.Commands.DestroyDebugUtilsMessengerEXT(c, in.Handle, in.messenger, nil)
+	}
+	in.Commands.DestroyInstance(c, in.Handle, nil)
+	in.log.close(in.logID)
+}
+
+// list calls a Vulkan enumeration twice: for the count, and for the values.
+func list[T any](get func(n *uint32, p *T) vk.Result) []T {
+	n := new(uint32)
+	if get(n, nil) < 0 || *n == 0 {
+		return nil
+	}
+	s := make([]T, *n)
+	if get(n, &s[0]) < 0 {
+		return nil
+	}
+	return s[:*n]
+}
+
+func cstrings(s []string) []*byte {
+	p := make([]*byte, len(s))
+	for i := range s {
+		p[i] = dl.CString(s[i])
+	}
+	return p
+}
