@@ -25,8 +25,8 @@ var rows = []row{
 	{path: "media", floor: values},
 	{path: "metrics", floor: values},
 	{path: "yuv", floor: values, unsafe: true},
-	{path: "internal/ring", floor: values},
-	{path: "internal/rt", floor: values},
+	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}}, // errors of package media; sleeps by internal/rt
+	{path: "internal/rt", floor: values, also: []string{"media"}},                  // deadlines are media.Instant
 	{path: "internal/uring", floor: values},
 	{path: "internal/dl", floor: values},
 
@@ -61,7 +61,8 @@ var rows = []row{
 
 	{path: "internal/avtest/...", floor: policy, testOnly: true, goroutines: "fake peers and proxies run beside the test"},
 	{path: "internal/ci/...", floor: command, goroutines: "runs and reads other programs"},
-	{path: "internal/vk/gen/...", floor: command}, // reads the registry, writes internal/vk
+	{path: "internal/vk/gen/...", floor: command},    // reads the registry, writes internal/vk
+	{path: "internal/libav/gen/...", floor: command}, // reads the headers, writes internal/libav
 	{path: "yuv/...", floor: command},             // comparisons with other converters; yuv itself has its own row
 }
 
@@ -69,7 +70,7 @@ var rows = []row{
 // listed may be imported anywhere.
 var confined = map[string][]string{
 	"github.com/ebitengine/purego":  {"internal/dl"}, // one place that calls native code
-	"github.com/jfreymuth/pulse":    {"audio"},
+	"github.com/jfreymuth/pulse":    {"audio", "internal/avtest/..."},
 	"github.com/alecthomas/kong":    {"cmd/scanout/..."},
 	"github.com/google/go-cmp":      {"internal/avtest/..."}, // and tests
 	"go.uber.org/goleak":            {"internal/avtest/..."}, // and tests
