@@ -67,9 +67,15 @@ if [ "$(id -u)" -ne 0 ]; then
 	root=(sudo)
 	[ -t 0 ] || root=(sudo -n) # nobody there to type a password
 fi
-# Another apt may hold the lock (unattended upgrades): wait for it.
-apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq "$@" </dev/null; }
-install() { apt install -y --no-install-recommends "$@" >/dev/null; }
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Another apt may hold the lock (unattended upgrades): wait for it. What apt says is of
+# interest only when it fails.
+apt() {
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq "$@" </dev/null >"$log" 2>&1 ||
+		{ grep -E '^(E|W|sudo):' "$log" | head -5; return 1; }
+}
+install() { apt install -y --no-install-recommends "$@"; }
 
 updated=
 update() { [ -n "$updated" ] || { echo "packages: apt-get update"; apt update || echo "packages: the lists could not be updated"; }; updated=1; choose; }
