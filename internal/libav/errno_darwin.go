@@ -1,0 +1,3 @@
+package libav
+
+const eagain = 35

@@ -1,0 +1,5 @@
+//go:build !darwin
+
+package libav
+
+const eagain = 11

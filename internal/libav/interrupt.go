@@ -1,0 +1,10 @@
+//go:build (amd64 || arm64) && (linux || darwin || windows)
+
+package libav
+
+// interruptPC is the address of the interrupt callback in assembly: it returns the int
+// that its argument points to. libavformat asks before each read; assembly makes that
+// cost nothing and allocate nothing.
+var interruptPC uintptr
+
+func interruptCallback() uintptr { return interruptPC }
