@@ -17,13 +17,14 @@ import (
 // Concurrency: any goroutine; about 30 ns, no allocation.
 func Now() media.Instant { return media.Instant(now()) }
 
-// pause burns about n/10 of a microsecond without disturbing the core's other thread.
-func pause(n uint32) { procyield(n) }
+// Pause burns a moment without disturbing the core's other thread: the body of a loop
+// that spins. n counts PAUSE instructions, of a few to some forty nanoseconds each.
+func Pause(n uint32) { procyield(n) }
 
 // spinUntil burns the time up to deadline.
 func spinUntil(deadline media.Instant) {
 	for Now() < deadline {
-		pause(10)
+		Pause(10)
 	}
 }
 

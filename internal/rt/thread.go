@@ -69,7 +69,7 @@ func (t *Thread) Wait(w *Waiter, deadline media.Instant) (woken bool) {
 		if w.state.CompareAndSwap(signalled, idle) {
 			return true
 		}
-		pause(10)
+		Pause(10)
 	}
 	return w.state.CompareAndSwap(signalled, idle)
 }
