@@ -25,7 +25,7 @@ type consts [constVectors][64]byte
 
 // kernel converts n pixels of two rows (or of one: d1 and y1 are then ignored). n is a
 // multiple of its step's block.
-type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *consts)
+type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *byte)
 
 // step is a kernel with its non-temporal sibling and the pixels that it takes at a time.
 type step struct {
@@ -155,12 +155,12 @@ func (c *Converter) vector(r *row, w int, nt bool) int {
 			run = s.nt
 		}
 		x := w &^ (s.block - 1)
-		run(&r.d0[0], &r.d1[0], &r.y0[0], &r.y1[0], &r.u[0], &r.v[0], x, s.k)
+		run(&r.d0[0], &r.d1[0], &r.y0[0], &r.y1[0], &r.u[0], &r.v[0], x, &s.k[0][0])
 		// The rest: once more the last block that begins on an even column. It writes
 		// some pixels again, with the same values.
 		if at := (w - s.block) &^ 1; at+s.block > x {
 			d, y, u := at*c.cfg.To.bytesPerPixel(), at*c.g.ys, at>>c.g.subX*c.g.us
-			s.run(&r.d0[d], &r.d1[d], &r.y0[y], &r.y1[y], &r.u[u], &r.v[u], s.block, s.k)
+			s.run(&r.d0[d], &r.d1[d], &r.y0[y], &r.y1[y], &r.u[u], &r.v[u], s.block, &s.k[0][0])
 			x = at + s.block
 		}
 		return x

@@ -1,7 +1,9 @@
+//go:build !amd64 || purego
+
 package yuv
 
-// constVectors is 0 where there are no kernels.
-const constVectors = 0
+// constVectors is nominal where there are no kernels.
+const constVectors = 1
 
 func hasVariant(Variant) bool { return false }
 

@@ -1,0 +1,166 @@
+//go:build !purego
+
+package yuv
+
+import (
+	"encoding/binary"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+//go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg yuv && gofmt -w ../table_amd64.go"
+
+func hasVariant(v Variant) bool {
+	switch v {
+	case AVX2:
+		return cpuid.CPU.Has(cpuid.AVX2)
+	case AVX512:
+		return cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL)
+	case AVX512VBMI:
+		return hasVariant(AVX512) && cpuid.CPU.Has(cpuid.AVX512VBMI)
+	}
+	return false
+}
+
+// vectorSteps returns c's kernels, the widest first. Narrow pictures and what is left of
+// a row go to the next one, and then to the scalar code.
+func vectorSteps(c *Converter) []step {
+	if c.cfg.To == RGBA64 || c.variant == Generic {
+		return nil
+	}
+	var s []step
+	if c.variant >= AVX512 {
+		s = append(s, newStep(c, c.variant, 64))
+	}
+	return append(s, newStep(c, AVX2, 32))
+}
+
+func newStep(c *Converter, v Variant, block int) step {
+	rgba, nt, rgb24 := kernels(v, c.g.kind)
+	s := step{run: rgba, nt: nt, block: block, k: new(consts)}
+	if c.cfg.To.bytesPerPixel() == 3 {
+		s.run, s.nt = rgb24, rgb24
+	}
+	s.k.fill(c, v, block)
+	return s
+}
+
+// The vectors of a constant block, as _asm/main.go numbers them.
+const (
+	kCY = iota
+	kRV
+	kGU
+	kGV
+	kBU
+	kBR
+	kBG
+	kBB
+	kPerm
+	kU
+	kV
+	kX80
+	kShift
+	kQPerm
+	kPack
+	kJoin
+	kY
+	kFF
+)
+
+func (k *consts) fill(c *Converter, v Variant, block int) {
+	for i, w := range []int16{kCY: int16(c.m.cy), kRV: c.m.rv, kGU: c.m.gu, kGV: c.m.gv, kBU: c.m.bu, kBR: c.m.br, kBG: c.m.bg, kBB: c.m.bb} {
+		k.words(i, func(int) int { return int(w) })
+	}
+	k.words(kShift, func(int) int { return 1024 })
+	k.bytes(kFF, func(int) int { return 0xff })
+	x80 := 0x8080
+	if c.g.bits > 8 {
+		x80 = 0x8000
+	}
+	k.words(kX80, func(int) int { return x80 })
+
+	// Dword 4·lane+i takes dword lanes·i+lane: the unpacking by bytes and by words, which
+	// stays within lanes of 16 bytes, then ends with pixels in order.
+	lanes := block / 16
+	k.dwords(kPerm, func(i int) int { return lanes*(i&3) + i>>2 })
+	k.qwords(kQPerm, func(i int) int { return lanes*(i&1) + i>>1 })
+	k.bytes(kPack, func(i int) int {
+		if i &= 15; i < 12 {
+			return i/3*4 + i%3
+		}
+		return 0x80
+	})
+	k.dwords(kJoin, func(i int) int { return (i/3*4 + i%3) & (block/4 - 1) })
+
+	// chroma is the sample that belongs into word i: the same transposition, by pairs.
+	chroma := func(i int) int { return 2*(lanes*(i>>1&3)+i>>3) + i&1 }
+	switch c.g.kind {
+	case kindPlanar420, kindPlanar422:
+		if v == AVX512VBMI { // U in bytes 0–31, V in 32–63; only odd bytes are used
+			k.bytes(kU, func(i int) int { return chroma(i / 2) })
+			k.bytes(kV, func(i int) int { return 32 + chroma(i/2) })
+		} else { // 16 samples in each lane
+			k.bytes(kU, high(chroma))
+		}
+	case kindSemi:
+		if v == AVX512VBMI {
+			k.bytes(kU, func(i int) int { return 2*chroma(i/2) + c.uo })
+			k.bytes(kV, func(i int) int { return 2*chroma(i/2) + c.vo })
+		} else { // dwords are transposed already
+			k.bytes(kU, high(func(i int) int { return 2*(i&7) + c.uo }))
+			k.bytes(kV, high(func(i int) int { return 2*(i&7) + c.vo }))
+		}
+	case kindP010:
+		if block == 64 { // words of two vectors
+			k.words(kU, func(i int) int { return 2*chroma(i) + c.uo/2 })
+			k.words(kV, func(i int) int { return 2*chroma(i) + c.vo/2 })
+		} else { // four of each in a lane
+			k.words(kU, func(i int) int {
+				at := 4*(i&3) + c.uo
+				if i&4 != 0 {
+					at = 4*(i&3) + c.vo
+				}
+				return at | (at+1)<<8
+			})
+		}
+	case kindPacked: // a lane holds 8 pixels
+		k.bytes(kY, high(func(i int) int { return 2*(i&7) + c.yo }))
+		k.bytes(kU, high(func(i int) int { return i&7/2*4 + c.uo }))
+		k.bytes(kV, high(func(i int) int { return i&7/2*4 + c.vo }))
+	}
+}
+
+// high makes a byte shuffle that puts the byte at(w) into the upper half of word w and 0
+// into the lower one.
+func high(at func(word int) int) func(i int) int {
+	return func(i int) int {
+		if i&1 == 0 {
+			return 0x80
+		}
+		return at(i / 2)
+	}
+}
+
+func (k *consts) bytes(v int, f func(i int) int) {
+	for i := range k[v] {
+		k[v][i] = byte(f(i))
+	}
+}
+
+func (k *consts) words(v int, f func(i int) int) {
+	for i := range 32 {
+		binary.LittleEndian.PutUint16(k[v][2*i:], uint16(f(i)))
+	}
+}
+
+func (k *consts) dwords(v int, f func(i int) int) {
+	for i := range 16 {
+		binary.LittleEndian.PutUint32(k[v][4*i:], uint32(f(i)))
+	}
+}
+
+func (k *consts) qwords(v int, f func(i int) int) {
+	for i := range 8 {
+		binary.LittleEndian.PutUint64(k[v][8*i:], uint64(f(i)))
+	}
+}
