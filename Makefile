@@ -12,10 +12,10 @@ BENCH         ?=
 # The module is built and tested without cgo; only the race detector needs it.
 export CGO_ENABLED := 0
 
-# A checkout that belongs to somebody else has no version to stamp.
-ifneq ($(shell git status --porcelain >/dev/null 2>&1 && echo ok),ok)
-export GOFLAGS += -buildvcs=false
-endif
+# Who runs make here trusts this checkout, whoever it belongs to.
+export GIT_CONFIG_COUNT   := 1
+export GIT_CONFIG_KEY_0   := safe.directory
+export GIT_CONFIG_VALUE_0 := $(CURDIR)
 
 # In CI a cached result is no result.
 ifeq ($(CI),true)
@@ -79,11 +79,12 @@ test: packages-test .cache/testsum ## run all checks and tests; the last line su
 	@$(GO) build -o $@ ./internal/ci/testsum
 
 test-fmt: .cache/testsum
-	@$(TESTSUM) step fmt -- sh -c 'bad=$$(git ls-files -z -co --exclude-standard "*.go" | xargs -0 -r ls -d 2>/dev/null | xargs -r gofmt -l) && [ -z "$$bad" ] || { echo "not formatted by gofmt: $$bad"; exit 1; }'
+	@$(TESTSUM) step fmt -- sh -c 'bad=$$(gofmt -l .) && [ -z "$$bad" ] || { echo "not formatted by gofmt:" $$bad; exit 1; }'
 
 test-vet: .cache/testsum
 	@$(TESTSUM) step vet -- sh -ec 'for p in $(PLATFORMS); do echo "go vet $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...; done; \
-		for m in $$(git ls-files "*/go.mod"); do echo "go vet $${m%/go.mod}"; (cd $${m%/go.mod} && $(GO) vet ./...); done'
+		for m in $$(find . -mindepth 2 -name go.mod -not -path "*/testdata/*"); do cd $(CURDIR)/$${m%/go.mod}; echo "go vet $${m%/go.mod}"; \
+			pkgs=$$($(GO) list ./... 2>&1); case $$pkgs in *"matched no packages") ;; *) $(GO) vet ./... ;; esac; done'
 
 test-lint: .cache/testsum
 	@$(TESTSUM) step lint -- $(MAKE) --no-print-directory lint
