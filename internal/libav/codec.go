@@ -60,7 +60,7 @@ func (l *Lib) ParametersCodec(p Parameters) int32 {
 
 // NewParameters describes a stream that no demuxer of FFmpeg's has seen.
 // Ownership: the caller frees it.
-func (l *Lib) NewParameters(kind, id int32, extra []byte, w, h, rate, channels int32) (Parameters, error) {
+func (l *Lib) NewParameters(kind, id, format int32, extra []byte, w, h, rate, channels int32) (Parameters, error) {
 	p := dl.Call(l.fn.parametersAlloc)
 	if p == 0 {
 		return 0, ErrNoMemory
@@ -77,6 +77,7 @@ func (l *Lib) NewParameters(kind, id int32, extra []byte, w, h, rate, channels i
 		dl.Store(p, l.o.codecParametersExtradata, b)
 		dl.Store(p, l.o.codecParametersExtradataSize, int32(len(extra)))
 	}
+	dl.Store(p, l.o.codecParametersFormat, format)
 	dl.Store(p, l.o.codecParametersWidth, w)
 	dl.Store(p, l.o.codecParametersHeight, h)
 	dl.Store(p, l.o.codecParametersSampleRate, rate)
