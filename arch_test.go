@@ -48,11 +48,11 @@ var rows = []row{
 	{path: "ingest/webrtc", floor: stage, also: []string{"ingest/rtp"}},
 	{path: "ingest/camera", floor: stage},
 	{path: "decode/bitstream", floor: stage},
-	{path: "decode/ffmpeg", floor: stage},
+	{path: "decode/ffmpeg", floor: stage, tests: []string{"ingest/file"}}, // its tests decode real files
 	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream"}},
 	{path: "render", floor: stage},
 	{path: "render/dump", floor: stage},
-	{path: "audio", floor: stage},
+	{path: "audio", floor: stage, goroutines: "one feeds the audio server, whose socket may block"},
 
 	{path: "player", floor: wiring, goroutines: "owns the goroutines of the pipeline"},
 
@@ -103,6 +103,8 @@ func TestCheckerFindsBreaches(t *testing.T) {
 			{path: "in/rtp", floor: stage},
 			{path: "in/web", floor: stage, also: []string{"in/rtp"}},
 			{path: "out", floor: stage},
+			{path: "fed", floor: stage, tests: []string{"in/rtp"}},
+			{path: "busy", floor: stage, goroutines: "a reason"},
 			{path: "play", floor: wiring, goroutines: "owns them"},
 			{path: "cmd/...", floor: command},
 			{path: "internal/fake/...", floor: policy, testOnly: true},
@@ -122,6 +124,8 @@ func TestCheckerFindsBreaches(t *testing.T) {
 		{"same floor from a test", "clk/a_test.go", `import _ "example.org/m/mem"`, ""},
 		{"stage imports stage", "out/a.go", `import _ "example.org/m/in/rtp"`, "out/a.go: out imports in/rtp; stages never import each other"},
 		{"stage imports stage from a test", "out/a_test.go", `import _ "example.org/m/in/rtp"`, "out/a_test.go: out imports in/rtp; stages never import each other"},
+		{"stage whose tests are fed by another", "fed/a_test.go", `import _ "example.org/m/in/rtp"`, ""},
+		{"stage fed by another outside tests", "fed/a.go", `import _ "example.org/m/in/rtp"`, "fed/a.go: fed imports in/rtp; stages never import each other"},
 		{"named exception", "in/web/a.go", `import _ "example.org/m/in/rtp"`, ""},
 		{"exception works one way", "in/rtp/a.go", `import _ "example.org/m/in/web"`, "in/rtp/a.go: in/rtp imports in/web; stages never import each other"},
 		{"own subtree", "cmd/x/a.go", `import _ "example.org/m/cmd/x/flags"`, ""},
@@ -178,6 +182,13 @@ func TestCheckerFindsBreaches(t *testing.T) {
 	t.Run("no package comment", func(t *testing.T) {
 		wantBreaches(t, fstest.MapFS{"out/a.go": {Data: []byte("package out\n")}}, arch,
 			"out: no package comment")
+	})
+	t.Run("goroutines that the package comment hides", func(t *testing.T) {
+		wantBreaches(t, fstest.MapFS{"busy/a.go": {Data: []byte("// Package busy is.\npackage busy\n")}}, arch,
+			"busy: starts goroutines and its package comment does not say so")
+	})
+	t.Run("goroutines that the package comment states", func(t *testing.T) {
+		wantBreaches(t, fstest.MapFS{"busy/a.go": {Data: []byte("// Package busy is.\n//\n// Concurrency: one goroutine reads.\npackage busy\n")}}, arch, "")
 	})
 	t.Run("package comment in another file", func(t *testing.T) {
 		wantBreaches(t, fstest.MapFS{

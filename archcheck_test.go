@@ -26,6 +26,7 @@ type row struct {
 	path       string
 	floor      int
 	also       []string // packages of the same floor that it may import
+	tests      []string // packages that its tests may import beside those below
 	onlyFrom   []string // the only packages that may import it
 	testOnly   bool     // only test files import it
 	unsafe     bool     // may import unsafe (internal packages always may)
@@ -63,7 +64,7 @@ func check(tree fs.FS, a architecture) (breaches []string, err error) {
 			breaches = append(breaches, s)
 		}
 	}
-	documented := map[string]bool{} // by package: has a package comment
+	comments := map[string]string{} // package comments
 	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -95,7 +96,7 @@ func check(tree fs.FS, a architecture) (breaches []string, err error) {
 		}
 		f := sourceFile{name: name, pkg: pkg, test: strings.HasSuffix(name, "_test.go"), fset: fset, ast: file, row: r}
 		if !f.test {
-			documented[pkg] = documented[pkg] || file.Doc != nil
+			comments[pkg] += file.Doc.Text()
 		}
 		f.checkNames(report)
 		f.checkImports(a, report)
@@ -107,9 +108,12 @@ func check(tree fs.FS, a architecture) (breaches []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, pkg := range slices.Sorted(maps.Keys(documented)) {
-		if !documented[pkg] {
+	for _, pkg := range slices.Sorted(maps.Keys(comments)) {
+		r, _ := a.lookup(pkg)
+		if comments[pkg] == "" {
 			report("%s: no package comment", pkg)
+		} else if r.goroutines != "" && r.floor < wiring && !r.testOnly && !strings.Contains(comments[pkg], "goroutine") {
+			report("%s: starts goroutines and its package comment does not say so", pkg)
 		}
 	}
 	return breaches, nil
@@ -179,6 +183,7 @@ func (f sourceFile) checkOwnImport(a architecture, target string, report func(st
 	}
 	switch {
 	case t.path == f.row.path || slices.Contains(f.row.also, target):
+	case f.test && slices.Contains(f.row.tests, target):
 	case t.testOnly && f.test:
 	case t.testOnly:
 		report("%s: %s imports %s, which is for tests only", f.name, f.pkg, target)

@@ -71,8 +71,9 @@ func runGenerate(args []string) ([]result, error) {
 	return append(results, changed...), nil
 }
 
-// missingTool matches what go generate says about a program that is not installed.
-var missingTool = regexp.MustCompile(`exec: "?([^":\s]+)"?: executable file not found`)
+// missingTool matches what go generate and a shell say about a program that is not
+// installed.
+var missingTool = regexp.MustCompile(`([^":\s]+)"?: (?:executable file not found|(?:command )?not found)`)
 
 var errNoCheckout = errors.New("needs git and a checkout, to know which files are the module's")
 

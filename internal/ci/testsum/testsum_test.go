@@ -293,9 +293,17 @@ func TestChanges(t *testing.T) {
 }
 
 func TestMissingTool(t *testing.T) {
-	const said = `doc.go:9: running "glslangValidator": exec: "glslangValidator": executable file not found in $PATH`
-	if m := missingTool.FindStringSubmatch(said); m == nil || m[1] != "glslangValidator" {
-		t.Errorf("got %q", m)
+	for _, said := range []string{
+		`doc.go:9: running "glslangValidator": exec: "glslangValidator": executable file not found in $PATH`,
+		`shader/compile.sh: 5: glslangValidator: not found`,
+		`compile.sh: line 5: glslangValidator: command not found`,
+	} {
+		if m := missingTool.FindStringSubmatch(said); m == nil || m[1] != "glslangValidator" {
+			t.Errorf("%q: %q", said, m)
+		}
+	}
+	if m := missingTool.FindString("a.go:3: undefined: x"); m != "" {
+		t.Errorf("a compile error was taken for a missing program: %q", m)
 	}
 }
 
