@@ -2,5 +2,9 @@
 
 package libav
 
+// FastAllocation says that a picture gets its slot without entering Go and without a heap
+// allocation; elsewhere a callback costs some for each picture.
+const FastAllocation = true
+
 // fastGetBuffer is the address of get_buffer2 in assembly, 0 where there is none.
 var fastGetBuffer uintptr
