@@ -94,6 +94,7 @@ func (k *consts) fill(c *Converter, v Variant, block int) {
 
 	// chroma is the sample that belongs into word i: the same transposition, by pairs.
 	chroma := func(i int) int { return 2*(lanes*(i>>1&3)+i>>3) + i&1 }
+	k.bytes(kY, high(func(i int) int { return 4*(lanes*(i>>2&1)+i>>3) + i&3 })) // of 16 bytes: 32-byte blocks only
 	switch c.g.kind {
 	case kindPlanar420, kindPlanar422:
 		if v == AVX512VBMI { // U in bytes 0–31, V in 32–63; only odd bytes are used

@@ -6,7 +6,8 @@
 //  1. Chroma becomes words (c−128)<<8, in the order in which step 4 wants it.
 //  2. VPMULHRSW by the coefficients and VPADDW of the biases give three terms.
 //  3. VPUNPCK of a term with itself gives each to two pixels (4:2:0 and 4:2:2).
-//  4. Luma, its dwords transposed by one VPERMD, unpacks to words y<<8; VPMULHUW scales.
+//  4. Luma becomes words y<<8: transposed by VPERMD and unpacked, or by one VPSHUFB of 16
+//     broadcast bytes; VPMULHUW scales it.
 //  5. Six VPADDSW, six shifts and three VPACKUSWB give R, G, B bytes.
 //  6. VPUNPCK by bytes and by words gives pixels, in order thanks to the transposition.
 package main
@@ -136,7 +137,12 @@ func (g *gen) xor(a Op, b, dst reg.VecVirtual) {
 // transposed loads a vector and transposes its dwords.
 func (g *gen) transposed(m Mem) reg.VecVirtual {
 	v := g.vec()
-	VPERMD(m, g.held[kPerm], v)
+	if g.zmm {
+		VPERMD(m, g.held[kPerm], v)
+	} else { // apart: together they take twice as long on Zen 3
+		VMOVDQU(m, v)
+		VPERMD(v, g.held[kPerm], v)
+	}
 	return v
 }
 
@@ -146,7 +152,8 @@ func (g *gen) transposed16(m Mem) reg.VecVirtual {
 	if g.zmm {
 		VPERMQ(m, g.held[kQPerm], v)
 	} else {
-		VPERMQ(Imm(0xD8), m, v)
+		VMOVDQU(m, v)
+		VPERMQ(Imm(0xD8), v, v)
 	}
 	return v
 }
@@ -257,6 +264,28 @@ func (g *gen) terms(u, v reg.VecVirtual) (t [3]reg.VecVirtual) {
 	return [3]reg.VecVirtual{r, gg, b}
 }
 
+// samples loads a block of bytes as words c<<8, chroma about its middle.
+func (g *gen) samples(p reg.Register, chroma bool) (lo, hi reg.VecVirtual) {
+	if g.zmm {
+		v := g.transposed(Mem{Base: p})
+		if chroma {
+			g.flip(v)
+		}
+		return g.unpack(v)
+	}
+	// All that a half needs lies within 16 bytes: broadcasting is free with the load,
+	// and one shuffle does what a permutation and an unpacking would.
+	one := func(disp int) reg.VecVirtual {
+		v := YMM()
+		VBROADCASTI128(Mem{Base: p, Disp: disp}, v)
+		if chroma {
+			g.flip(v)
+		}
+		return g.shuffle(kY, v)
+	}
+	return one(0), one(16)
+}
+
 // luma loads a block of a row as words.
 func (g *gen) luma(y reg.Register) (lo, hi reg.VecVirtual) {
 	switch g.layout.name {
@@ -268,7 +297,7 @@ func (g *gen) luma(y reg.Register) (lo, hi reg.VecVirtual) {
 		}
 		return
 	}
-	return g.unpack(g.transposed(Mem{Base: y}))
+	return g.samples(y, false)
 }
 
 // pixels adds terms to luma and stores a block of a row.
@@ -280,6 +309,7 @@ func (g *gen) pixels(yl, yh reg.VecVirtual, lo, hi [3]reg.VecVirtual, d reg.Regi
 		a, b := g.vec(), g.vec()
 		VPADDSW(lo[i], yl, a)
 		VPADDSW(hi[i], yh, b)
+		// Shifting is VPMULHW's work with YMM: shifts share ports with the unpacking.
 		if g.zmm {
 			VPSRAW(Imm(6), a, a)
 			VPSRAW(Imm(6), b, b)
@@ -370,17 +400,17 @@ func (g *gen) kernel() {
 	left := par("n")
 	g.k = par("k")
 	g.held = map[int]reg.VecVirtual{}
-	if g.bits == 8 && g.layout.name != "Packed" {
-		g.zero = g.vec()
-		g.xor(g.zero, g.zero, g.zero)
-		g.hold(kPerm)
-	} else if g.layout.name == "I010" {
+	if g.layout.name == "Semi" || g.layout.name == "I010" || g.zmm && g.layout.name != "P010" && g.layout.name != "Packed" {
 		g.hold(kPerm)
 	}
 	if g.bpp == 3 {
 		g.hold(kJoin)
 	}
 	if g.zmm {
+		if g.bits == 8 && g.layout.name != "Packed" {
+			g.zero = g.vec()
+			g.xor(g.zero, g.zero, g.zero)
+		}
 		g.hold(kCY, kRV, kGU, kGV, kBU, kBR, kBG, kBB, kX80)
 		if g.bits == 16 || g.layout.name == "Packed" {
 			g.hold(kQPerm)
@@ -414,8 +444,8 @@ func (g *gen) kernel() {
 	Label(n + "_loop")
 	switch g.layout.name {
 	case "Full":
-		ul, uh := g.unpack(g.flip(g.transposed(Mem{Base: u})))
-		vl, vh := g.unpack(g.flip(g.transposed(Mem{Base: v})))
+		ul, uh := g.samples(u, true)
+		vl, vh := g.samples(v, true)
 		lo, hi := g.terms(ul, vl), g.terms(uh, vh)
 		yl, yh := g.luma(y[0])
 		g.pixels(yl, yh, lo, hi, d[0])
