@@ -40,6 +40,9 @@ func Pulse(t testing.TB) *PulseServer {
 	dir := tempDir(t)
 	socket := filepath.Join(dir, "native")
 	cmd := exec.Command(path, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=true",
+		// An idle null sink renders silence 2 s ahead, and the first stream would wait behind
+		// that; a suspended one starts afresh.
+		"-L", "module-suspend-on-idle timeout=0",
 		"-L", "module-null-sink sink_name=null rate=48000 channels=2 format=float32le",
 		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+socket)
 	cmd.Env = append(without(os.Environ(), "HOME", "XDG_RUNTIME_DIR", "PULSE_SERVER", "PULSE_RUNTIME_PATH", "DBUS_SESSION_BUS_ADDRESS"),
@@ -122,6 +125,7 @@ func (s *PulseServer) Record(t testing.TB, now func() media.Instant) *Recording 
 		AdjustLatency:      true,
 		DirectOnInputIndex: proto.Undefined,
 		Properties:         proto.PropList{},
+		ChannelVolumes:     proto.ChannelVolumes{uint32(proto.VolumeNorm), uint32(proto.VolumeNorm)},
 	}, &reply)
 	r.stream = reply.StreamIndex
 	go r.measure()

@@ -1,0 +1,222 @@
+package audio
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jfreymuth/pulse/proto"
+)
+
+// feed is the feeder's goroutine: it brings about what the Sink wants, sends samples as
+// the server asks for them, and asks where the stream is. It ends with Close or with the
+// server.
+func (p *pulse) feed() {
+	defer close(p.feederDone)
+	buf := make([]float32, chunk)
+	next := time.NewTimer(pollFast)
+	defer next.Stop()
+	for {
+		due := false
+		select {
+		case <-p.quit:
+			return
+		case <-p.wake:
+		case <-next.C:
+			due = true
+		}
+		err := p.control()
+		for more := true; more && err == nil; {
+			more, err = p.send(buf)
+		}
+		if err == nil && due {
+			var wait time.Duration
+			wait, err = p.ask()
+			next.Reset(wait)
+		}
+		if err != nil {
+			p.gone(err)
+			p.wire.conn.Close() // ends the reader
+			return
+		}
+		if p.lost() != nil {
+			p.wire.conn.Close()
+			return
+		}
+	}
+}
+
+// control sends what changed of the state that the Sink wants.
+func (p *pulse) control() error {
+	p.mu.Lock()
+	want, epoch, done := p.want, p.epoch, p.done
+	trigger := p.trigger
+	p.trigger = false
+	stream, input := p.stream, p.sinkInput
+	p.mu.Unlock()
+
+	if want != done || epoch != p.doneEpoch {
+		if want.flushes != done.flushes {
+			p.ring.dropTo(want.flushAt)
+			if err := p.wire.streamCommand(proto.OpFlushPlaybackStream, stream); err != nil {
+				return fmt.Errorf("flush: %w", err)
+			}
+		}
+		if want.paused != done.paused {
+			if err := p.wire.switchCommand(proto.OpCorkPlaybackStream, stream, want.paused); err != nil {
+				return fmt.Errorf("pause: %w", err)
+			}
+		}
+		if want.volume != done.volume {
+			if err := p.wire.volume(input, p.cfg.Channels, want.volume); err != nil {
+				return fmt.Errorf("set the volume: %w", err)
+			}
+		}
+		if want.muted != done.muted {
+			if err := p.wire.switchCommand(proto.OpSetSinkInputMute, input, want.muted); err != nil {
+				return fmt.Errorf("mute: %w", err)
+			}
+		}
+		p.mu.Lock()
+		if want.flushes != done.flushes {
+			p.sent, p.read = 0, 0
+			p.started, p.dry = false, false
+		}
+		if epoch != p.doneEpoch {
+			p.line.reset()
+			p.running = false
+		}
+		p.done, p.doneEpoch = want, epoch
+		p.mu.Unlock()
+	}
+	if trigger {
+		if err := p.wire.streamCommand(proto.OpTriggerPlaybackStream, stream); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+	}
+	return nil
+}
+
+// send sends what the server has asked for, at most a buffer's worth; more is true when
+// there may be more to send.
+func (p *pulse) send(buf []float32) (more bool, err error) {
+	n := int(min(p.credit.Load()/p.frameSize()*int64(p.cfg.Channels), int64(len(buf)/p.cfg.Channels*p.cfg.Channels)))
+	if n <= 0 {
+		return false, nil
+	}
+	// Under the lock nobody can flush, so what is taken belongs to the current stretch.
+	p.mu.Lock()
+	if p.want.flushes != p.done.flushes {
+		p.mu.Unlock()
+		return false, nil // the flush has signalled: control comes first
+	}
+	n = p.ring.pop(buf[:n])
+	if n == 0 {
+		p.mu.Unlock()
+		return false, nil
+	}
+	p.sent += int64(n) * 4
+	if p.dry {
+		p.dry = false
+		p.count++
+	}
+	p.mu.Unlock()
+	p.credit.Add(-int64(n) * 4)
+	if err := p.wire.samples(p.stream, buf[:n]); err != nil {
+		return false, fmt.Errorf("send samples: %w", err)
+	}
+	return true, nil
+}
+
+var errStalled = errors.New("the server does not answer")
+
+// ask asks where the stream is and returns when to ask again.
+func (p *pulse) ask() (time.Duration, error) {
+	tag := p.wire.nextTag()
+	now, wall := p.cfg.Now(), time.Now().UnixMicro()
+	p.mu.Lock()
+	if p.poll.pending {
+		old := now.Sub(p.poll.at) > stall
+		p.mu.Unlock()
+		if old {
+			return 0, errStalled
+		}
+		return pollFast, nil
+	}
+	wait := pollSlow
+	if p.line.n < len(p.line.offset) && p.sent > 0 && !p.done.paused {
+		wait = pollFast
+	}
+	// Before the request leaves: the answer may be faster than the return from Write.
+	p.poll = poll{tag: tag, pending: true, epoch: p.doneEpoch, at: now, wall: wall, sent: p.sent}
+	p.mu.Unlock()
+	if err := p.wire.getDelay(tag, p.stream, wall); err != nil {
+		return 0, fmt.Errorf("ask for the delay: %w", err)
+	}
+	return wait, nil
+}
+
+// event takes what the server says, on the reader's goroutine.
+func (p *pulse) event(m *message) {
+	switch m.op {
+	case proto.OpRequest:
+		p.credit.Add(int64(m.length))
+		p.signal()
+		return
+	case proto.OpReply, proto.OpError:
+		p.answer(m)
+		return
+	}
+	p.mu.Lock()
+	if m.stream != p.stream {
+		p.mu.Unlock()
+		return
+	}
+	switch m.op {
+	case proto.OpStarted:
+		// What was measured before the gap does not hold after it.
+		p.line.reset()
+		p.started, p.dry = true, false
+	case proto.OpUnderflow:
+		p.dry = p.started && !p.want.paused
+	case proto.OpPlaybackStreamMoved, proto.OpPlaybackStreamSuspended:
+		p.line.reset()
+	case proto.OpPlaybackStreamKilled:
+		p.mu.Unlock()
+		p.gone(errors.New("the server ended the stream"))
+		return
+	}
+	p.mu.Unlock()
+}
+
+// answer takes the answer to ask.
+func (p *pulse) answer(m *message) {
+	now, wall := p.cfg.Now(), time.Now().UnixMicro()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := &p.poll
+	if !q.pending || m.tag != q.tag {
+		return // to another command
+	}
+	q.pending = false
+	if m.op == proto.OpError || q.epoch != p.epoch {
+		return
+	}
+	d := &m.delay
+	// A server on this machine says itself when it measured; else it was midway.
+	at := q.at.Add(now.Sub(q.at) / 2)
+	if q.wall <= d.server && d.server <= wall {
+		at = now.Add(-time.Duration(wall-d.server) * time.Microsecond)
+	}
+	queued := d.write - d.read
+	moved := p.sent != q.sent || p.ring.length() > 0
+	p.read = q.sent - max(queued, 0)
+	p.running = d.running
+	if d.running {
+		p.started = true
+		p.line.add(p.span(q.sent-queued)-time.Duration(d.latency)*time.Microsecond, at)
+	} else if queued > 0 && !moved && !p.want.paused {
+		p.trigger = true
+		p.signal()
+	}
+}
