@@ -39,8 +39,9 @@ type Config struct {
 	Pool       Pool
 }
 
-// resolve fills in the defaults and says what is wrong.
-func (c Config) resolve() (Config, error) {
+// Resolve fills in the defaults and says what is wrong: how large a pool must be is known
+// only then.
+func (c Config) Resolve() (Config, error) {
 	if c.Width == 0 && c.Height == 0 {
 		c.Width, c.Height = 1920, 1080
 	}

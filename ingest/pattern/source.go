@@ -37,7 +37,7 @@ type Source struct {
 // Errors: what is wrong with cfg; media.ErrNotSupported for packed formats.
 func New(cfg Config) (*Source, error) {
 	name := cfg.URL()
-	cfg, err := cfg.resolve()
+	cfg, err := cfg.Resolve()
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %w", err)
 	}

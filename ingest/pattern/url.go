@@ -69,7 +69,7 @@ func ParseURL(url string) (Config, error) {
 			return c, fmt.Errorf("pattern: %s=%s: %w", key, value, err)
 		}
 	}
-	if _, err := c.resolve(); err != nil {
+	if _, err := c.Resolve(); err != nil {
 		return c, fmt.Errorf("pattern: %w", err)
 	}
 	return c, nil

@@ -88,7 +88,7 @@ func FuzzParseURL(f *testing.F) {
 		if err != nil || again != c {
 			t.Errorf("%q became %q, which means %+v (%v), not %+v", url, c.URL(), again, err, c)
 		}
-		r, err := c.resolve()
+		r, err := c.Resolve()
 		if err != nil {
 			t.Fatalf("%q: parsed but not resolved: %v", url, err)
 		}
