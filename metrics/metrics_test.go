@@ -201,9 +201,10 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// A reader must never see half of one entry and half of another.
+// A reader must never see half of one entry and half of another. The oldest of the 16
+// entries is the one being overwritten.
 func TestLedgerConcurrent(t *testing.T) {
-	l, err := NewLedger(LedgerConfig{Frames: 2})
+	l, err := NewLedger(LedgerConfig{Frames: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func TestLedgerConcurrent(t *testing.T) {
 	var seen atomic.Int64
 	for range 2 {
 		wg.Go(func() {
-			dst := make([]Entry, 2)
+			dst := make([]Entry, 16)
 			for !stop.Load() {
 				for _, e := range dst[:l.Latest(dst)] {
 					n := media.Instant(e.Number)
