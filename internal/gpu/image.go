@@ -121,7 +121,7 @@ func (d *Device) ImportImage(mem []byte, offset, rowPitch int, cfg ImageConfig) 
 	}
 	c := new(dl.Caller)
 	info := d.imageInfo(&cfg)
-	info.Tiling, info.InitialLayout = vk.IMAGE_TILING_LINEAR, vk.IMAGE_LAYOUT_PREINITIALIZED
+	info.Tiling = vk.IMAGE_TILING_LINEAR
 	info.PNext = vk.Pointer(&vk.ExternalMemoryImageCreateInfo{SType: vk.STypeExternalMemoryImageCreateInfo,
 		HandleTypes: vk.EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT})
 	im := &Image{Format: cfg.Format, Width: cfg.Width, Height: cfg.Height}

@@ -50,7 +50,7 @@ func (d *Device) typeFor(bits uint32, p Place) (uint32, bool) {
 // writes and the graphics queue reads is shared between them rather than handed over: a
 // hand-over costs two barriers a frame and gains nothing for buffers and plain images.
 func (d *Device) sharing() (vk.SharingMode, []uint32) {
-	if len(d.Transfer) == 0 {
+	if len(d.Transfer) == 0 || d.Transfer[0].Family == d.Graphics.Family {
 		return vk.SHARING_MODE_EXCLUSIVE, nil
 	}
 	return vk.SHARING_MODE_CONCURRENT, []uint32{d.Graphics.Family, d.Transfer[0].Family}

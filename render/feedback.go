@@ -1,0 +1,65 @@
+package render
+
+import (
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+)
+
+// pendingRing holds what has been presented and not been reported. When nobody asks,
+// the oldest are lost.
+type pendingRing struct {
+	buf         [64]pending
+	first, size int
+}
+
+type pending struct {
+	media.Presented
+	drawValue uint64
+	vblank    int64  // of the simulated display
+	presentID uint64 // of VK_KHR_present_id
+}
+
+func (q *pendingRing) push(p *pending) {
+	if q.size == len(q.buf) {
+		q.pop()
+	}
+	q.buf[(q.first+q.size)%len(q.buf)] = *p
+	q.size++
+}
+
+func (q *pendingRing) oldest() *pending {
+	if q.size == 0 {
+		return nil
+	}
+	return &q.buf[q.first]
+}
+
+func (q *pendingRing) newest() *pending {
+	if q.size == 0 {
+		return nil
+	}
+	return &q.buf[(q.first+q.size-1)%len(q.buf)]
+}
+
+func (q *pendingRing) pop() {
+	q.first = (q.first + 1) % len(q.buf)
+	q.size--
+}
+
+// stamped starts the record of s.
+func stamped(s *media.Scheduled, f *media.Frame, copies int, refresh time.Duration) pending {
+	p := pending{Presented: media.Presented{Number: s.Number, Target: s.Target, Refresh: refresh, Copies: copies}}
+	if f != nil {
+		p.PTS, p.Timebase, p.Serial = f.PTS, f.Timebase, f.Serial
+	}
+	return p
+}
+
+// missed counts the refreshes between the one nearest to target and actual.
+func missed(target, actual media.Instant, refresh time.Duration) int {
+	if target == 0 || actual == 0 || refresh <= 0 {
+		return 0
+	}
+	return max(0, int((actual.Sub(target)+refresh/2)/refresh))
+}

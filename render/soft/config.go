@@ -1,0 +1,92 @@
+package soft
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/scanout-av/scanout/internal/sdl"
+	"github.com/scanout-av/scanout/media"
+)
+
+// Filter says how a picture is scaled.
+type Filter uint8
+
+// Filters.
+const (
+	FilterBilinear Filter = iota
+	FilterNearest
+	// FilterNone shows decoded pixels one to one in the middle, cropped when they are too
+	// many. Sample aspect ratio is not applied.
+	FilterNone
+	numFilters
+)
+
+func (f Filter) String() string {
+	return [...]string{"bilinear", "nearest", "none", "unknown"}[min(f, numFilters)]
+}
+
+// Canvas is a window whose picture lies in memory; a software *sdl.Window is one.
+type Canvas interface {
+	// Surface returns the picture's memory, valid until the next resize.
+	Surface() (sdl.Surface, error)
+	// UpdateSurface shows a rectangle of it.
+	// Errors: media.ErrOutOfDate after a resize.
+	UpdateSurface(x, y, w, h int) error
+	DrawableSize() (int, int)
+	// RefreshRate is in Hz, 0 when not known.
+	RefreshRate() int
+	PollEvent(*media.Event) bool
+	SetFullscreen(bool) error
+	Close() error
+}
+
+// maxPixels bounds a target: 16384×16384.
+const maxPixels = 1 << 28
+
+// Config describes a sink.
+type Config struct {
+	Filter Filter
+	// Window is what NewWindow draws into.
+	// Ownership: the sink's from then on, also when NewWindow fails.
+	Window Canvas
+	// Width and Height are the size of an offscreen target; 0, 0 takes the display size of
+	// each picture.
+	Width, Height int
+	// Refresh is the rate of an offscreen target's simulated vblank, in Hz; 0 for none:
+	// pictures are drawn as fast as they come. For a window it replaces what the display
+	// says.
+	Refresh float64
+	// Now reads the monotonic clock; nil leaves stamps at 0 and paces nothing.
+	Now func() media.Instant
+	// Sleep sleeps until an instant; needed with Now where there is a refresh rate.
+	Sleep func(media.Instant)
+}
+
+func (c *Config) check() error {
+	if c.Filter >= numFilters {
+		return fmt.Errorf("soft: filter %d: %w: use bilinear, nearest or none", c.Filter, media.ErrNotSupported)
+	}
+	if c.Refresh < 0 || c.Refresh > 10_000 || math.IsNaN(c.Refresh) {
+		return fmt.Errorf("soft: a refresh rate of %v Hz is not possible: use 0 to 10000", c.Refresh)
+	}
+	if c.Refresh > 0 && (c.Now == nil || c.Sleep == nil) {
+		return fmt.Errorf("soft: a refresh rate of %v Hz needs a clock: set Now and Sleep", c.Refresh)
+	}
+	if c.Now == nil {
+		c.Now = func() media.Instant { return 0 }
+		c.Sleep = nil
+	}
+	if c.Sleep == nil {
+		c.Sleep = func(media.Instant) {}
+	}
+	return nil
+}
+
+// period is the length of a refresh at hz.
+func period(hz float64) time.Duration {
+	if hz <= 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second)/hz + 0.5)
+}

@@ -1,0 +1,231 @@
+package soft
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
+	"github.com/scanout-av/scanout/yuv"
+)
+
+// maxAhead is how long Present holds a picture back that is not due yet. The player
+// hands pictures over a refresh or so early; more is a mistake, and must not freeze the
+// window.
+const maxAhead = 100 * time.Millisecond
+
+// Window draws into a window's own memory.
+// Concurrency: one goroutine, the one that opened the window, locked to its thread.
+type Window struct {
+	cfg     Config
+	win     Canvas
+	paint   painter
+	target  target
+	display pace.Simulated
+	last    media.Instant // newest update
+	reports reports
+	drawn   bool
+	exposed bool // all of the window must be shown again
+}
+
+// NewWindow returns a sink that draws into cfg.Window.
+// Ownership: takes the window, even on error; Close closes it.
+// Errors: media.ErrNotSupported when the window's pixels are not RGBA or BGRA.
+func NewWindow(cfg Config) (*Window, error) {
+	if cfg.Window == nil {
+		return nil, errors.New("soft: no window: set Window, or use NewOffscreen")
+	}
+	w := &Window{cfg: cfg, win: cfg.Window, paint: painter{filter: cfg.Filter}}
+	err := w.cfg.check()
+	if err == nil {
+		_, err = w.surface()
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.win.Close())
+	}
+	w.readRefresh()
+	return w, nil
+}
+
+func (w *Window) readRefresh() {
+	hz := w.cfg.Refresh
+	if hz == 0 {
+		hz = float64(w.win.RefreshRate())
+	}
+	if p := period(hz); p != w.display.Period {
+		w.display = pace.Simulated{Period: p}
+	}
+}
+
+// surface takes up the window's memory and reports whether it is new.
+func (w *Window) surface() (fresh bool, err error) {
+	s, err := w.win.Surface()
+	if err != nil {
+		return false, fmt.Errorf("soft: %w", err)
+	}
+	t := target{pix: s.Pixels, width: s.Width, height: s.Height, stride: s.Stride}
+	switch s.Format {
+	case media.BGRA:
+		t.packing = yuv.BGRA
+	case media.RGBA:
+		t.packing = yuv.RGBA
+	default:
+		return false, fmt.Errorf("soft: the window's pixels are %s: %w: use a display of 24 or 32 bits", s.FormatName, media.ErrNotSupported)
+	}
+	if err := t.check(); err != nil {
+		return false, err
+	}
+	o := &w.target
+	fresh = o.width != t.width || o.height != t.height || o.stride != t.stride || o.packing != t.packing || &o.pix[0] != &t.pix[0]
+	*o = t
+	return fresh, nil
+}
+
+// Name says what renders where.
+func (w *Window) Name() string {
+	name := fmt.Sprintf("cpu: %s, window %dx%d", instructions(), w.target.width, w.target.height)
+	if d, ok := w.win.(interface{ Driver() string }); ok {
+		name += " (" + d.Driver() + ")"
+	}
+	return name
+}
+
+// Display describes the window. Its refresh interval is what the display says of itself;
+// when pictures really appear is not known.
+func (w *Window) Display() media.Display {
+	width, height := w.win.DrawableSize()
+	return media.Display{Width: width, Height: height, Refresh: w.display.Period, Source: media.PresentFence,
+		Throttled: w.display.Period > 0, Last: w.last}
+}
+
+// Begin waits until the display can take another picture.
+// Errors: media.ErrAgain at the deadline.
+func (w *Window) Begin(deadline media.Instant) error {
+	return waitReady(&w.display, &w.cfg, deadline)
+}
+
+// Present draws s into the window's memory, waits for its moment and shows it.
+//
+// A picture with a target is shown then, at most 100 ms from now; one without, on the
+// next refresh that a display of this rate would have.
+// Ownership: takes s.Frame, even on error; it is released as soon as it is drawn.
+// Errors: media.ErrOutOfDate when the window changes its size faster than it can be
+// drawn (call again); media.ErrNotSupported for a frame without planes in memory.
+func (w *Window) Present(s *media.Scheduled) error {
+	f := s.Frame
+	all, err := w.draw(f)
+	if err != nil {
+		f.Release()
+		return err
+	}
+	r := media.Presented{Number: s.Number, PTS: f.PTS, Timebase: f.Timebase, Serial: f.Serial, Target: s.Target,
+		Submitted: w.cfg.Now(), Refresh: w.display.Period, Source: media.PresentFence}
+	if !s.Repeat {
+		w.wait(&r)
+	}
+	err = w.update(all)
+	if errors.Is(err, media.ErrOutOfDate) {
+		// The window was resized meanwhile; what was drawn is lost.
+		if all, err = w.draw(f); err == nil {
+			err = w.update(all)
+		}
+	}
+	f.Release()
+	if err != nil || s.Repeat {
+		return err
+	}
+	r.Actual = w.cfg.Now()
+	w.last = r.Actual
+	if s.Target != 0 {
+		w.display.Start(r.Actual)
+		if late := r.Actual.Sub(r.Target); r.Refresh > 0 && late > r.Refresh/2 {
+			r.Missed = int((late + r.Refresh/2) / r.Refresh)
+		}
+	}
+	*w.reports.push() = r
+	return nil
+}
+
+// wait sleeps until the picture of r should appear.
+func (w *Window) wait(r *media.Presented) {
+	now := r.Submitted
+	at := r.Target
+	if at == 0 {
+		at, _ = w.display.Present(now, 0)
+	}
+	if at = min(at, now.Add(maxAhead)); at > now {
+		w.cfg.Sleep(at)
+	}
+}
+
+// draw draws f and reports whether all of the window has to be shown.
+func (w *Window) draw(f *media.Frame) (all bool, err error) {
+	fresh, err := w.surface()
+	if err != nil {
+		return false, err
+	}
+	if all, err = w.paint.draw(&w.target, f, fresh || !w.drawn); err != nil {
+		return false, err
+	}
+	w.drawn = true
+	w.exposed = w.exposed || all
+	return w.exposed, nil
+}
+
+// update shows the picture's rectangle, or all of the window.
+func (w *Window) update(all bool) error {
+	r := w.paint.at
+	if all {
+		r = rect{w: w.target.width, h: w.target.height}
+	}
+	if err := w.win.UpdateSurface(r.x, r.y, r.w, r.h); err != nil {
+		return fmt.Errorf("soft: show a picture: %w", err)
+	}
+	w.exposed = false
+	return nil
+}
+
+// Feedback pops what is known about the oldest presented frame.
+func (w *Window) Feedback(p *media.Presented) bool { return w.reports.pop(p) }
+
+// Poll pops a window event. After a resize or an expose event the caller presents the
+// picture again.
+func (w *Window) Poll(e *media.Event) bool {
+	if !w.win.PollEvent(e) {
+		return false
+	}
+	switch e.Kind {
+	case media.EventExpose, media.EventShown:
+		w.exposed = true
+	case media.EventResize:
+		w.exposed = true
+		w.readRefresh() // it may be on another display now
+	}
+	return true
+}
+
+// SetFullscreen makes the window cover the screen, or not.
+func (w *Window) SetFullscreen(on bool) error { return w.win.SetFullscreen(on) }
+
+// Screenshot returns a copy of what the window shows.
+// Errors: media.ErrOutOfDate after a resize, until the picture has been drawn again.
+func (w *Window) Screenshot() (*image.RGBA, error) {
+	if !w.drawn {
+		return nil, errNoPicture
+	}
+	if fresh, err := w.surface(); err != nil {
+		return nil, err
+	} else if fresh {
+		w.drawn = false
+		return nil, fmt.Errorf("soft: screenshot: %w", media.ErrOutOfDate)
+	}
+	return w.target.copyImage(), nil
+}
+
+// Close closes the window. Closing twice does nothing.
+func (w *Window) Close() error {
+	w.target, w.drawn = target{}, false
+	return w.win.Close()
+}
