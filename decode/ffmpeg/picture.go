@@ -197,7 +197,7 @@ func (d *Video) convert(src *media.Frame, known media.PixelFormat, rng media.Ran
 	}
 	a, b := libav.Frame(dst.Native), libav.Frame(src.Native)
 	d.lib.Describe(a, to, v.Width, v.Height)
-	if d.alloc == nil || !d.alloc.Alloc(d.ctx, a) {
+	if !d.alloc.Alloc(d.ctx, a) {
 		if err := d.calls.AllocFrame(a); err != nil {
 			d.shells.put(dst)
 			return nil, fmt.Errorf("ffmpeg: %w", err)

@@ -58,7 +58,7 @@ type Video struct {
 	calls   *libav.Calls
 	name    string
 	ctx     libav.CodecContext
-	alloc   *libav.Allocator // nil when the decoder brings its own memory
+	alloc   *libav.Allocator
 	formats []pixelFormat    // by AVPixelFormat
 	targets []int32          // what unknown formats are converted to
 	mapping []byte
@@ -155,12 +155,13 @@ func (d *Video) open() (err error) {
 			return e
 		}
 	}
-	if d.lib.DirectRendering(codec) {
-		formats := d.formats
-		d.alloc, err = d.lib.NewAllocator(d.cfg.Pool, func(f int32) bool { return lookup(formats, f).format != media.FormatUnknown })
-		if err != nil {
-			return err
-		}
+	// Pictures of other formats are converted, and need no slot before that.
+	formats := d.formats
+	d.alloc, err = d.lib.NewAllocator(d.cfg.Pool, func(f int32) bool { return lookup(formats, f).format != media.FormatUnknown })
+	if err != nil {
+		return err
+	}
+	if d.lib.DirectRendering(codec) { // others bring their own memory
 		d.alloc.Install(d.ctx)
 	}
 	if err := d.calls.OpenCodec(d.ctx, codec); err != nil {
