@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"github.com/scanout-av/scanout/media"
+)
+
+// A benchmark prints the way scanout goes beside the other ways, measured in the same
+// run, so that nobody has to believe a figure.
+type benchmark struct {
+	name string
+	what string
+	run  func(ctx context.Context, o *benchOptions) (*benchTable, error)
+}
+
+type benchOptions struct {
+	Duration time.Duration
+	Device   string
+	Verbose  io.Writer // progress; never nil
+}
+
+// benchTable is the outcome of one benchmark.
+type benchTable struct {
+	Name    string   `json:"name"`
+	What    string   `json:"what"`
+	Columns []string `json:"columns"` // with units
+	Rows    [][]any  `json:"rows"`
+	Notes   []string `json:"notes,omitempty"`
+}
+
+func (t *benchTable) add(cells ...any) { t.Rows = append(t.Rows, cells) }
+func (t *benchTable) note(format string, a ...any) {
+	t.Notes = append(t.Notes, fmt.Sprintf(format, a...))
+}
+
+var benchmarks = []benchmark{
+	{"queue", "hand-over of one pointer between two threads", benchQueue},
+	{"ffi", "one call of a C function", benchFFI},
+	{"scheduler", "lateness of waking up at an absolute moment", benchScheduler},
+	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
+	{"yuv", "colour conversion on the CPU", benchYUV},
+}
+
+type benchCommand struct {
+	Names    []string      `arg:"" optional:"" placeholder:"NAME" help:"Benchmarks to run; all when left out."`
+	JSON     bool          `name:"json" help:"Print JSON."`
+	List     bool          `help:"List the benchmarks."`
+	Duration time.Duration `default:"2s" help:"How long each way is measured."`
+	Device   string        `placeholder:"GPU" help:"Number or part of the name of the GPU."`
+}
+
+func (c *benchCommand) Run(env *environment) error {
+	if c.List {
+		for _, b := range benchmarks {
+			fmt.Fprintf(env.out, "%-10s %s\n", b.name, b.what)
+		}
+		return nil
+	}
+	if c.Duration <= 0 || c.Duration > time.Minute {
+		return usageError{fmt.Errorf("--duration %v is out of range: use 100ms to 1m", c.Duration)}
+	}
+	chosen := benchmarks
+	if len(c.Names) > 0 {
+		chosen = nil
+		for _, n := range c.Names {
+			i := slices.IndexFunc(benchmarks, func(b benchmark) bool { return b.name == n })
+			if i < 0 {
+				return usageError{fmt.Errorf("no benchmark is called %q: scanout bench --list names them", n)}
+			}
+			chosen = append(chosen, benchmarks[i])
+		}
+	}
+	o := &benchOptions{Duration: c.Duration, Device: c.Device, Verbose: io.Discard}
+	if isTerminal(env.err) {
+		o.Verbose = env.err
+	}
+	var tables []*benchTable
+	if !c.JSON {
+		fmt.Fprintf(env.out, "%s\n\n", machine())
+	}
+	for _, b := range chosen {
+		t, err := b.run(env.ctx, o)
+		if errors.Is(err, media.ErrNotSupported) && len(chosen) > 1 {
+			t, err = &benchTable{Notes: []string{"not run: " + err.Error()}}, nil
+		}
+		if err != nil {
+			return fmt.Errorf("bench %s: %w", b.name, err)
+		}
+		t.Name, t.What = b.name, b.what
+		tables = append(tables, t)
+		if !c.JSON {
+			t.print(env.out)
+		}
+	}
+	if c.JSON {
+		e := json.NewEncoder(env.out)
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			Machine string        `json:"machine"`
+			Date    string        `json:"date"`
+			Version string        `json:"version"`
+			Tables  []*benchTable `json:"benchmarks"`
+		}{machine(), time.Now().Format(time.DateOnly), version(), tables})
+	}
+	return nil
+}
+
+func (t *benchTable) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n", t.Name, t.What)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(t.Rows) > 0 {
+		fmt.Fprintln(tw, "  "+strings.Join(t.Columns, "\t"))
+	}
+	for _, r := range t.Rows {
+		cells := make([]string, len(r))
+		for i, c := range r {
+			switch v := c.(type) {
+			case float64:
+				cells[i] = significant(v)
+			case time.Duration:
+				cells[i] = significant(float64(v) / 1e3)
+			default:
+				cells[i] = fmt.Sprint(c)
+			}
+		}
+		fmt.Fprintln(tw, "  "+strings.Join(cells, "\t"))
+	}
+	tw.Flush()
+	for _, n := range t.Notes {
+		fmt.Fprintln(w, "  "+n)
+	}
+	fmt.Fprintln(w)
+}
+
+// significant prints three significant digits without an exponent.
+func significant(v float64) string {
+	switch a := max(v, -v); {
+	case a >= 100 || a == 0:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 1:
+		return fmt.Sprintf("%.2f", v)
+	default:
+		return fmt.Sprintf("%.3f", v)
+	}
+}
+
+// machine describes where a benchmark ran.
+func machine() string {
+	name := cpuid.CPU.BrandName
+	if name == "" {
+		name = runtime.GOARCH
+	}
+	kernel := ""
+	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = ", Linux " + strings.TrimSpace(string(b))
+	}
+	return fmt.Sprintf("%s, %d CPUs%s, %s", name, runtime.NumCPU(), kernel, runtime.Version())
+}

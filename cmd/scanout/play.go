@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/player"
+)
+
+// builtin is what plays when no media is named.
+const builtin = "pattern:duration=10s"
+
+type playCommand struct {
+	Media string `arg:"" optional:"" help:"File, URL, pattern:… or - for standard input; the built-in picture when left out."`
+
+	Output     string        `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
+	Renderer   string        `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
+	Decoder    string        `enum:"auto,ffmpeg" default:"auto" help:"What decodes video: ${enum}."`
+	Audio      string        `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
+	Device     string        `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
+	Upload     string        `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
+	Validation bool          `help:"Load the Vulkan validation layer and print what it says." hidden:""`
+	Size       string        `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
+	Fullscreen bool          `short:"f" help:"Start in fullscreen."`
+	Refresh    float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
+	Speed      string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
+	Start      time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
+	Duration   time.Duration `placeholder:"TIME" help:"Play this long."`
+	Frames     int64         `placeholder:"N" help:"Show this many frames."`
+	Loop       bool          `help:"Start again at the end."`
+	Volume     float64       `default:"1" help:"Volume, 0 to 1.5."`
+	Mute       bool          `help:"Start muted."`
+	Threads    int           `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
+	HugePages  bool          `help:"Use huge pages for frame memory."`
+	Report     string        `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
+	Verbose    bool          `short:"v" help:"Say more."`
+	Quiet      bool          `short:"q" help:"No progress line."`
+
+	RawSize   string `placeholder:"WxH" help:"Size of headerless video on standard input."`
+	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it."`
+	RawRate   string `placeholder:"FPS" default:"30" help:"Frame rate of headerless video, e.g. 60 or 30000/1001."`
+}
+
+// config turns flags into a player's configuration.
+func (c *playCommand) config(env *environment) (player.Config, error) {
+	cfg := player.Config{
+		Media: c.Media, Input: env.in, Writer: env.out,
+		Output:   player.Output(c.Output),
+		Renderer: player.Renderer(strings.TrimPrefix(c.Renderer, "auto")),
+		Decoder:  player.Decoder(strings.TrimPrefix(c.Decoder, "auto")),
+		Audio:    player.Audio(strings.TrimPrefix(c.Audio, "auto")),
+		Device:   c.Device, Upload: c.Upload, Validation: c.Validation,
+		Fullscreen: c.Fullscreen, Refresh: c.Refresh, MaxSpeed: c.Speed == "max",
+		Start: c.Start, Duration: c.Duration, Frames: c.Frames, Loop: c.Loop,
+		Volume: c.Volume, Muted: c.Mute, Threads: c.Threads, HugePages: c.HugePages,
+		Started: env.started,
+	}
+	if c.Volume == 0 {
+		cfg.Muted = true
+	}
+	if cfg.Media == "" {
+		cfg.Media = builtin
+	}
+	var err error
+	if c.Size != "" {
+		if cfg.Width, cfg.Height, err = parseSize(c.Size); err != nil {
+			return cfg, usageError{fmt.Errorf("--size: %w", err)}
+		}
+	}
+	if cfg.Media == "-" && c.RawSize != "" {
+		if cfg.RawWidth, cfg.RawHeight, err = parseSize(c.RawSize); err != nil {
+			return cfg, usageError{fmt.Errorf("--raw-size: %w", err)}
+		}
+		if cfg.RawFormat, err = media.ParsePixelFormat(c.RawFormat); err != nil {
+			return cfg, usageError{fmt.Errorf("--raw-format: %w", err)}
+		}
+		if cfg.RawRate, err = parseRate(c.RawRate); err != nil {
+			return cfg, usageError{fmt.Errorf("--raw-rate: %w", err)}
+		}
+	}
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelInfo
+	}
+	cfg.Log = slog.New(newLineHandler(env.err, level))
+	return cfg, nil
+}
+
+func (c *playCommand) Run(env *environment) error {
+	cfg, err := c.config(env)
+	if err != nil {
+		return err
+	}
+	// With nothing to look at, what playback came to is what the user gets.
+	reportTo := c.Report
+	if reportTo == "" && cfg.Output == player.OutputAuto && !player.HasDisplay() {
+		cfg.Output = player.OutputOffscreen
+		reportTo = "-"
+		fmt.Fprintln(env.err, "scanout: no display found: rendering offscreen, a report follows")
+	}
+	p, err := player.Open(env.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	progress := startProgress(env, p, c.Quiet || c.Output == "framemd5:-" || c.Output == "y4m:-")
+	runErr := p.Run(env.ctx)
+	progress.stop()
+	closeErr := p.Close()
+	if reportTo != "" {
+		s := p.Stats()
+		if err := makeReport(p.Info(), &cfg, &s).write(reportTo, env.out); err != nil {
+			return errors.Join(runErr, closeErr, err)
+		}
+	}
+	if runErr == nil {
+		if s := p.Stats(); s.DecodeErrors+s.ReadErrors+s.AudioErrors > 0 {
+			fmt.Fprintf(env.err, "scanout: %s is damaged: %d units could not be read and %d not decoded; the rest was played\n",
+				p.Info().Name, s.ReadErrors, s.DecodeErrors+s.AudioErrors)
+		}
+	}
+	return errors.Join(runErr, closeErr)
+}
+
+// parseSize reads WxH.
+func parseSize(s string) (w, h int, err error) {
+	ws, hs, ok := strings.Cut(strings.ToLower(s), "x")
+	if ok {
+		w, ok = parseInt(ws, 16384)
+	}
+	if ok {
+		h, ok = parseInt(hs, 16384)
+	}
+	if !ok || w == 0 || h == 0 {
+		return 0, 0, fmt.Errorf("%q is not a size: write it like 1920x1080, each 1 to 16384", s)
+	}
+	return w, h, nil
+}
+
+// parseRate reads a frame rate: 60, 29.97 or 30000/1001.
+func parseRate(s string) (media.Rational, error) {
+	bad := fmt.Errorf("%q is not a frame rate: write it like 60, 59.94 or 60000/1001", s)
+	if n, d, ok := strings.Cut(s, "/"); ok {
+		num, ok1 := parseInt(n, 1_000_000)
+		den, ok2 := parseInt(d, 1_000_000)
+		if !ok1 || !ok2 || num == 0 || den == 0 {
+			return media.Rational{}, bad
+		}
+		return media.Rational{Num: int32(num), Den: int32(den)}.Reduce(), nil
+	}
+	whole, frac, _ := strings.Cut(s, ".")
+	n, ok := parseInt(whole, 100_000)
+	if !ok || len(frac) > 3 {
+		return media.Rational{}, bad
+	}
+	for len(frac) < 3 {
+		frac += "0"
+	}
+	f, ok := parseInt(frac, 999)
+	if !ok || n == 0 && f == 0 {
+		return media.Rational{}, bad
+	}
+	// 23.976, 29.97, 59.94 and 119.88 stand for the NTSC rates.
+	m := n*1000 + f
+	for _, base := range []int{24, 30, 48, 60, 120} {
+		if ntsc := base * 1000 * 1000 / 1001; m == ntsc || m == ntsc+1 || m == ntsc/10*10 || m == (ntsc/10+1)*10 {
+			return media.Rational{Num: int32(base) * 1000, Den: 1001}, nil
+		}
+	}
+	return media.Rational{Num: int32(m), Den: 1000}.Reduce(), nil
+}
+
+// parseInt reads a decimal number from 0 to limit, digits only.
+func parseInt(s string, limit int) (int, bool) {
+	if s == "" || len(s) > 9 {
+		return 0, false
+	}
+	n := 0
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, n <= limit
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}

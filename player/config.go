@@ -1,0 +1,194 @@
+package player
+
+import (
+	"fmt"
+	"image"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+)
+
+// Output says where pictures go.
+type Output string
+
+// Outputs. The ones that end in a colon take a path after it.
+const (
+	OutputAuto      Output = ""          // a window where there is a display, offscreen otherwise
+	OutputWindow    Output = "window"    // SDL2: X11, Wayland, Windows, macOS
+	OutputOffscreen Output = "offscreen" // rendered into GPU memory, on a simulated display
+	OutputNull      Output = "null"      // decoded and paced, not rendered
+	OutputPNG       Output = "png:"      // one PNG a frame in a directory
+	OutputFrameMD5  Output = "framemd5:" // checksums of the decoded planes, FFmpeg's format
+	OutputY4M       Output = "y4m:"      // decoded planes as YUV4MPEG2
+)
+
+// Renderer says what draws.
+type Renderer string
+
+// Renderers.
+const (
+	RendererAuto   Renderer = ""
+	RendererVulkan Renderer = "vulkan"
+	RendererCPU    Renderer = "cpu"
+)
+
+// Decoder says what decodes video.
+type Decoder string
+
+// Decoders.
+const (
+	DecoderAuto   Decoder = ""
+	DecoderFFmpeg Decoder = "ffmpeg"
+)
+
+// Audio says where sound goes.
+type Audio string
+
+// Audio outputs.
+const (
+	AudioAuto  Audio = ""      // PulseAudio or PipeWire, then SDL, then null
+	AudioPulse Audio = "pulse" // PulseAudio's protocol, which PipeWire speaks, too
+	AudioSDL   Audio = "sdl"
+	AudioNull  Audio = "null" // a clock without sound
+	AudioNone  Audio = "none" // sound is not even decoded
+)
+
+// Config says what to play and where. The zero value of every field but Media is the
+// documented default.
+type Config struct {
+	// Media is a path or URL, "pattern:…" for the built-in test picture, or "-" for
+	// YUV4MPEG2 or raw video from Input.
+	Media string
+	// Input is read for Media "-".
+	Input io.Reader
+	// RawFormat, RawWidth, RawHeight and RawRate describe headerless video from Input;
+	// without them it must be YUV4MPEG2.
+	RawFormat           media.PixelFormat
+	RawWidth, RawHeight int
+	RawRate             media.Rational
+
+	Output   Output
+	Renderer Renderer
+	Decoder  Decoder
+	Audio    Audio
+
+	// Writer receives framemd5: and y4m: output whose path is "-".
+	Writer io.Writer
+	// Device chooses the GPU by index or part of its name; "" is the best one.
+	Device string
+	// Upload forces how frames reach the GPU; "" chooses. For benchmarks.
+	Upload string
+	// Validation loads the Vulkan validation layer and reports its messages as errors.
+	Validation bool
+
+	// Width and Height of the offscreen picture or the window; 0: the media's own.
+	Width, Height int
+	Fullscreen    bool
+	Title         string
+	// Refresh is the simulated display's rate in Hz for OutputOffscreen and OutputNull; 0
+	// takes the media's own frame rate.
+	Refresh float64
+	// MaxSpeed shows frames as fast as they can be made, without sound.
+	MaxSpeed bool
+
+	Start    time.Duration // where to begin
+	Duration time.Duration // how long to play; 0: to the end
+	Frames   int64         // how many frames to show; 0: no limit
+	Loop     bool
+	Volume   float64 // 0…1.5; 0 means 1
+	Muted    bool
+	Paused   bool // open without starting
+
+	// Threads is the number of decoder threads; 0: one per CPU up to 8.
+	Threads int
+	// HugePages asks for transparent huge pages for frame memory.
+	HugePages bool
+
+	// OnEvent is called on the presenting goroutine with every window event; returning
+	// true keeps the player from acting on it.
+	OnEvent func(media.Event) bool
+	// OnPresent is called on the presenting goroutine with every shown frame, lent for
+	// the call, and before it is given to the sink.
+	OnPresent func(*media.Scheduled)
+	// Log receives what is worth telling; nil drops it.
+	Log *slog.Logger
+	// Started is when the program started, for first_picture_ms; 0: when Open was called.
+	Started media.Instant
+}
+
+// Output returns the kind of c.Output and the path behind its colon.
+func (o Output) split() (kind Output, path string) {
+	for _, k := range []Output{OutputPNG, OutputFrameMD5, OutputY4M} {
+		if len(o) > len(k) && o[:len(k)] == k {
+			return k, string(o[len(k):])
+		}
+	}
+	return o, ""
+}
+
+func (c *Config) validate() error {
+	if c.Media == "" {
+		return fmt.Errorf("player: nothing to play: name a file, a URL or pattern:")
+	}
+	switch k, path := c.Output.split(); k {
+	case OutputAuto, OutputWindow, OutputOffscreen, OutputNull:
+	case OutputPNG, OutputFrameMD5, OutputY4M:
+		if path == "" {
+			return fmt.Errorf("player: output %s needs a path after the colon", k)
+		}
+	default:
+		return fmt.Errorf("player: unknown output %q: use window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE", c.Output)
+	}
+	switch c.Renderer {
+	case RendererAuto, RendererVulkan, RendererCPU:
+	default:
+		return fmt.Errorf("player: unknown renderer %q: use auto, vulkan or cpu", c.Renderer)
+	}
+	switch c.Decoder {
+	case DecoderAuto, DecoderFFmpeg:
+	default:
+		return fmt.Errorf("player: unknown decoder %q: use auto or ffmpeg", c.Decoder)
+	}
+	switch c.Audio {
+	case AudioAuto, AudioPulse, AudioSDL, AudioNull, AudioNone:
+	default:
+		return fmt.Errorf("player: unknown audio output %q: use auto, pulse, sdl, null or none", c.Audio)
+	}
+	switch {
+	case c.Width < 0 || c.Height < 0 || c.Width > 16384 || c.Height > 16384:
+		return fmt.Errorf("player: size %dx%d is out of range: use 1 to 16384 each", c.Width, c.Height)
+	case c.Refresh < 0 || c.Refresh > 10000:
+		return fmt.Errorf("player: refresh rate %v Hz is out of range: use 1 to 10000", c.Refresh)
+	case c.Start < 0:
+		return fmt.Errorf("player: start %v lies before the beginning", c.Start)
+	case c.Duration < 0 || c.Frames < 0:
+		return fmt.Errorf("player: negative duration or number of frames")
+	case c.Volume < 0 || c.Volume > 1.5:
+		return fmt.Errorf("player: volume %v is out of range: use 0 to 1.5", c.Volume)
+	case c.Threads < 0 || c.Threads > 64:
+		return fmt.Errorf("player: %d decoder threads: use 1 to 64, or 0 to choose", c.Threads)
+	}
+	return nil
+}
+
+// written reports whether pictures are written rather than shown: every frame counts,
+// none is dropped, and nothing waits for a clock.
+func (c *Config) written() bool {
+	switch k, _ := c.Output.split(); k {
+	case OutputPNG, OutputFrameMD5, OutputY4M:
+		return true
+	}
+	return false
+}
+
+// screenshotter is what sinks with a picture to save implement.
+type screenshotter interface {
+	Screenshot() (*image.RGBA, error)
+}
+
+// fullscreener is what sinks with a window implement.
+type fullscreener interface {
+	SetFullscreen(on bool) error
+}

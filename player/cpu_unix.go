@@ -1,0 +1,17 @@
+//go:build unix
+
+package player
+
+import (
+	"syscall"
+	"time"
+)
+
+// processCPU returns the processor time that the process has used so far.
+func processCPU() CPU {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		return CPU{}
+	}
+	return CPU{time.Duration(ru.Utime.Nano()), time.Duration(ru.Stime.Nano())}
+}

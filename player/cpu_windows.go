@@ -1,0 +1,19 @@
+package player
+
+import (
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// processCPU returns the processor time that the process has used so far.
+func processCPU() CPU {
+	var created, exited, kernel, user windows.Filetime
+	if err := windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user); err != nil {
+		return CPU{}
+	}
+	span := func(f windows.Filetime) time.Duration {
+		return time.Duration(int64(f.HighDateTime)<<32|int64(f.LowDateTime)) * 100
+	}
+	return CPU{span(user), span(kernel)}
+}

@@ -1,0 +1,139 @@
+package player
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/scanout-av/scanout/internal/ring"
+	"github.com/scanout-av/scanout/media"
+)
+
+// maxReadErrors is how many reads in a row may fail before a source is given up: a
+// damaged stretch is skipped, a source that is gone ends playback.
+const maxReadErrors = 32
+
+// demux reads access units and hands each to its decoder's ring.
+func (p *Player) demux() {
+	defer p.stages.Done()
+	defer p.vq.Close()
+	defer p.aq.Close()
+	var serial uint32
+	var shift time.Duration // added to every timestamp: how long the finished loops were
+	var end time.Duration   // where this round of the media ends
+	failed := 0
+	for !p.stop.Load() {
+		if to, s, ok := p.takeSeek(); ok {
+			serial, shift, end = s, 0, 0
+			if err := p.src.Seek(p.info.Start + to); err != nil && !errors.Is(err, os.ErrClosed) {
+				p.log.Warn("seek failed, playing on from here", "to", to, "error", err)
+			}
+		}
+		var au media.AccessUnit
+		err := p.src.Read(&au)
+		switch {
+		case err == nil:
+			failed = 0
+		case errors.Is(err, io.EOF):
+			if p.cfg.Loop && p.info.Seekable && end > 0 {
+				if err := p.src.Seek(p.info.Start); err == nil {
+					p.push(packet{what: packetLoop, serial: serial})
+					shift, end = shift+end, 0
+					continue
+				}
+			}
+			p.push(packet{what: packetEnd, serial: serial})
+			if !p.waitForSeek() {
+				return
+			}
+			continue
+		case errors.Is(err, os.ErrClosed):
+			return
+		default:
+			p.stats.readErrors.Add(1)
+			if failed++; failed < maxReadErrors {
+				continue
+			}
+			p.fail(fmt.Errorf("player: %s can no longer be read: %w", p.info.Name, err))
+			p.push(packet{what: packetEnd, serial: serial})
+			if !p.waitForSeek() {
+				return
+			}
+			continue
+		}
+		au.Serial = serial
+		if t := au.PTS; t.Valid() {
+			d := au.Timebase.Duration(t) - p.info.Start
+			if au.Duration.Valid() {
+				d += au.Timebase.Duration(au.Duration)
+			}
+			end = max(end, d)
+		}
+		if shift > 0 {
+			s := au.Timebase.Ticks(shift)
+			if au.PTS.Valid() {
+				au.PTS += s
+			}
+			if au.DTS.Valid() {
+				au.DTS += s
+			}
+		}
+		q := p.vq
+		if p.audio != nil && au.Stream == p.audio.Index {
+			q = p.aq
+		}
+		if q.Push(packet{au: au, serial: serial}, 0) != nil {
+			au.Release()
+			return
+		}
+	}
+}
+
+// push sends a mark to every decoder.
+func (p *Player) push(pk packet) {
+	for _, s := range []struct {
+		st *media.Stream
+		q  *ring.Ring[packet]
+	}{{p.video, p.vq}, {p.audio, p.aq}} {
+		if s.st != nil {
+			if err := s.q.Push(pk, 0); err != nil {
+				return // playback ends
+			}
+		}
+	}
+}
+
+// takeSeek returns a seek that the source has not done yet.
+func (p *Player) takeSeek() (to time.Duration, serial uint32, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.seek {
+		return 0, 0, false
+	}
+	p.seek = false
+	return p.seekTo, p.serial.Load(), true
+}
+
+// waitForSeek rests at the end of the media; false when playback ends.
+func (p *Player) waitForSeek() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.seek && !p.stop.Load() {
+		p.demand.Wait()
+	}
+	return !p.stop.Load()
+}
+
+// target returns where the current stretch of playback starts and its serial.
+func (p *Player) target() (time.Duration, uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seekTo, p.serial.Load()
+}
+
+// mediaTime converts a timestamp to the time since the beginning of the media.
+func (p *Player) mediaTime(t media.Timestamp, tb media.Timebase) time.Duration {
+	return tb.Duration(t) - p.info.Start
+}

@@ -1,0 +1,350 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/decode/ffmpeg"
+	"github.com/scanout-av/scanout/framepool"
+	"github.com/scanout-av/scanout/ingest/file"
+	"github.com/scanout-av/scanout/ingest/pattern"
+	"github.com/scanout-av/scanout/ingest/raw"
+	"github.com/scanout-av/scanout/internal/ring"
+	"github.com/scanout-av/scanout/internal/rt"
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
+)
+
+// What an error of Open, Probe or Run is about; errors.Is tells.
+var (
+	ErrConfig = errors.New("configuration")
+	ErrMedia  = errors.New("media")
+	ErrOutput = errors.New("output")
+)
+
+// about marks err as being about kind without changing its text.
+func about(kind, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &aboutError{kind, err}
+}
+
+type aboutError struct{ kind, err error }
+
+func (e *aboutError) Error() string   { return e.err.Error() }
+func (e *aboutError) Unwrap() []error { return []error{e.err, e.kind} }
+
+const (
+	// packetRing is how many packets wait for a decoder: about 8 s of 60 fps video, so
+	// that a badly interleaved file does not starve one of its streams.
+	packetRing = 512
+	// frameRing is how many decoded frames wait to be shown. More would only cost
+	// memory: it is the decoder's threads that even out expensive frames.
+	frameRing = 4
+	// inFlight is how many frames the renderer may hold until the GPU is done with them.
+	inFlight = 4
+	// maxPixels bounds a picture: 16384×16384 is more than any decoder level allows.
+	maxPixels = 1 << 28
+)
+
+// Open opens cfg.Media with its decoders, frame memory and sound, and starts decoding.
+// Nothing is shown before [Player.Run] or [Player.Play].
+// Ownership: the caller closes the player.
+// Errors: ErrConfig, ErrMedia, ErrOutput.
+func Open(ctx context.Context, cfg Config) (*Player, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, about(ErrConfig, err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Started == 0 {
+		cfg.Started = clock.Now()
+	}
+	if cfg.Volume == 0 {
+		cfg.Volume = 1
+	}
+	if cfg.MaxSpeed || cfg.written() {
+		cfg.Audio = AudioNone
+	}
+	p := &Player{cfg: cfg, log: cfg.Log, quit: make(chan struct{}), finished: make(chan struct{}),
+		volume: cfg.Volume, muted: cfg.Muted}
+	p.demand = sync.NewCond(&p.mu)
+	p.waiter = rt.NewWaiter(rt.SleepKernel)
+	if err := p.makeRings(); err != nil {
+		return nil, err
+	}
+	p.stats.inUseAtClose.Store(-1)
+	p.paused.Store(cfg.Paused)
+	p.serial.Store(1)
+	p.rawSerial = 1
+	var err error
+	if p.pacer, err = pace.New(pace.Config{Unpaced: cfg.MaxSpeed || cfg.written()}); err != nil {
+		return nil, about(ErrConfig, err)
+	}
+	p.clk = clock.NewMedia(clock.MediaConfig{}, clock.Now())
+	if err := p.openMedia(ctx); err != nil {
+		p.interrupt()
+		return nil, errors.Join(about(ErrMedia, err), p.release())
+	}
+	if err := p.openAudio(); err != nil {
+		p.interrupt()
+		return nil, errors.Join(about(ErrOutput, err), p.release())
+	}
+	if cfg.Start > 0 {
+		if err := p.Seek(cfg.Start); err != nil {
+			p.interrupt()
+			return nil, errors.Join(about(ErrMedia, err), p.release())
+		}
+	}
+	p.start()
+	return p, nil
+}
+
+func (p *Player) makeRings() (err error) {
+	if p.vq, err = ring.New[packet](ring.Config{Capacity: packetRing}); err != nil {
+		return err
+	}
+	if p.aq, err = ring.New[packet](ring.Config{Capacity: packetRing}); err != nil {
+		return err
+	}
+	// The presenting goroutine is locked to its thread: it sleeps in the kernel.
+	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Consumer: rt.NewWaiter(rt.SleepKernel)})
+	return err
+}
+
+// Probe opens cfg.Media only to say what is in it.
+func Probe(ctx context.Context, cfg Config) (*media.Info, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, about(ErrConfig, err)
+	}
+	cfg.Log = slog.New(slog.DiscardHandler)
+	p := &Player{cfg: cfg, log: cfg.Log}
+	err := p.openSource(ctx)
+	if err == nil && p.raw == nil && p.src == nil {
+		err = media.ErrNotSupported
+	}
+	var info *media.Info
+	if err == nil {
+		c := *p.info
+		info = &c
+	}
+	if p.src != nil {
+		err = errors.Join(err, p.src.Close())
+	}
+	if p.raw != nil {
+		err = errors.Join(err, p.raw.Close())
+	}
+	if p.pool != nil {
+		err = errors.Join(err, p.pool.Close())
+	}
+	return info, about(ErrMedia, err)
+}
+
+// openSource opens what cfg.Media names.
+func (p *Player) openSource(ctx context.Context) error {
+	cfg := &p.cfg
+	switch {
+	case cfg.Media == "pattern" || strings.HasPrefix(cfg.Media, "pattern:"):
+		return p.openPattern()
+	case cfg.Media == "-":
+		return p.openRaw(ctx)
+	}
+	if strings.HasSuffix(strings.ToLower(cfg.Media), ".y4m") && !strings.Contains(cfg.Media, "://") {
+		f, err := os.Open(cfg.Media)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", cfg.Media, err)
+		}
+		p.cfg.Input = f
+		return p.openRaw(ctx)
+	}
+	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Now: clock.Now})
+	if err != nil {
+		return err
+	}
+	p.src, p.info = src, src.Info()
+	return nil
+}
+
+func (p *Player) openPattern() error {
+	c, err := pattern.ParseURL(p.cfg.Media)
+	if err != nil {
+		return err
+	}
+	if p.cfg.Audio == AudioNone {
+		c.Beep = false
+	}
+	if c, err = c.Resolve(); err != nil {
+		return err
+	}
+	if err := p.newPool(frameRing+inFlight+4, framepool.FrameBytes(c.Format, c.Width, c.Height, 0)); err != nil {
+		return err
+	}
+	c.Pool = p.pool
+	src, err := pattern.New(c)
+	if err != nil {
+		return err
+	}
+	p.raw, p.info = src, src.Info()
+	return nil
+}
+
+func (p *Player) openRaw(ctx context.Context) error {
+	cfg := &p.cfg
+	if cfg.Input == nil {
+		return errors.New("no input: standard input is closed")
+	}
+	src, err := raw.New(raw.Config{Reader: cfg.Input, Name: cfg.Media, Format: cfg.RawFormat,
+		Width: cfg.RawWidth, Height: cfg.RawHeight, Rate: cfg.RawRate})
+	if err != nil {
+		return err
+	}
+	p.raw = src
+	stop := context.AfterFunc(ctx, src.Interrupt)
+	err = src.Open()
+	stop()
+	if err != nil {
+		return err
+	}
+	p.info = src.Info()
+	v := p.info.Best(media.KindVideo)
+	if err := p.newPool(frameRing+inFlight+4, framepool.FrameBytes(v.Format, v.Width, v.Height, 0)); err != nil {
+		return err
+	}
+	src.UsePool(p.pool)
+	return nil
+}
+
+// openMedia opens the source, chooses its streams and opens their decoders.
+func (p *Player) openMedia(ctx context.Context) error {
+	if err := p.openSource(ctx); err != nil {
+		return err
+	}
+	p.video = p.info.Best(media.KindVideo)
+	if p.cfg.Audio != AudioNone {
+		p.audio = p.info.Best(media.KindAudio)
+	}
+	if p.video == nil && p.audio == nil {
+		if p.info.Best(media.KindAudio) != nil {
+			return fmt.Errorf("%s has only sound, and sound is switched off: choose another audio output than none", p.info.Name)
+		}
+		return fmt.Errorf("%s has neither video nor sound that can be played", p.info.Name)
+	}
+	if p.video != nil && p.video.CoverArt {
+		p.info.Duration = max(p.info.Duration, 0)
+	}
+	if p.src == nil {
+		return nil
+	}
+	if p.video != nil {
+		if err := p.openVideoDecoder(); err != nil {
+			if p.audio == nil {
+				return err
+			}
+			p.log.Warn("the picture cannot be decoded, playing the sound only", "error", err)
+			p.video = nil
+		}
+	}
+	var streams []int
+	if p.video != nil {
+		streams = append(streams, p.video.Index)
+	}
+	if p.audio != nil {
+		streams = append(streams, p.audio.Index)
+	}
+	p.src.Select(streams...)
+	return nil
+}
+
+func (p *Player) openVideoDecoder() error {
+	v := p.video
+	if int64(v.Width)*int64(v.Height) > maxPixels {
+		return fmt.Errorf("%s claims a picture of %dx%d: refused as damaged", p.info.Name, v.Width, v.Height)
+	}
+	threads := p.cfg.Threads
+	if threads == 0 {
+		threads = min(runtime.NumCPU(), 8)
+	}
+	if p.info.Live {
+		threads = 1
+	}
+	bytes, err := ffmpeg.SlotBytes(*v)
+	if err != nil {
+		return err
+	}
+	slots := ffmpeg.SlotsNeeded(*v, threads) + frameRing + inFlight + 2
+	if err := p.newPool(slots, bytes); err != nil {
+		return err
+	}
+	d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Threads: threads, Live: p.info.Live, Now: clock.Now})
+	if err != nil {
+		return err
+	}
+	p.vdec = d
+	p.stats.decoder = d.Name()
+	return nil
+}
+
+func (p *Player) newPool(slots, bytes int) error {
+	huge := framepool.HugeOff
+	if p.cfg.HugePages {
+		huge = framepool.HugeTHP
+	}
+	pool, err := framepool.New(framepool.Config{Slots: slots, SlotBytes: bytes, HugePages: huge})
+	if err != nil {
+		return fmt.Errorf("frame memory of %d × %d MiB: %w", slots, bytes>>20, err)
+	}
+	p.pool = pool
+	return nil
+}
+
+// start begins reading and decoding.
+func (p *Player) start() {
+	run := func(f func()) {
+		p.stages.Add(1)
+		go f()
+	}
+	if p.raw != nil {
+		if p.video != nil {
+			run(p.readVideo)
+		}
+		if p.audio != nil {
+			run(p.readAudio)
+		}
+		return
+	}
+	if p.video != nil {
+		run(p.decodeVideo)
+	}
+	if p.audio != nil {
+		run(p.decodeAudio)
+	}
+	run(p.demux)
+}
+
+// frameInterval is the nominal interval of the video, 0 when it is not known.
+func (p *Player) frameInterval() time.Duration {
+	if p.video == nil || !p.video.FrameRate.Valid() {
+		return 0
+	}
+	r := p.video.FrameRate
+	return time.Duration(int64(time.Second) * int64(r.Den) / int64(r.Num))
+}
+
+// HasDisplay reports whether this process has a display to open windows on.
+func HasDisplay() bool {
+	switch runtime.GOOS {
+	case "windows", "darwin":
+		return true
+	}
+	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
+}

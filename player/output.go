@@ -1,0 +1,227 @@
+package player
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/scanout-av/scanout/audio"
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/decode/ffmpeg"
+	"github.com/scanout-av/scanout/internal/rt"
+	"github.com/scanout-av/scanout/internal/sdl"
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/render"
+	"github.com/scanout-av/scanout/render/dump"
+)
+
+// defaultWindow is the size of a window without a picture, and of one whose picture does
+// not say.
+const defaultWidth, defaultHeight = 1280, 720
+
+// openSink opens the output on the calling thread.
+func (p *Player) openSink() (VideoSink, error) {
+	s, err := p.chooseSink()
+	if err != nil {
+		return nil, about(ErrOutput, err)
+	}
+	return s, nil
+}
+
+func (p *Player) chooseSink() (VideoSink, error) {
+	kind, path := p.cfg.Output.split()
+	if p.video == nil && kind != OutputWindow {
+		return dump.NewNull(dump.NullConfig{}), nil // sound only: there is nothing to show
+	}
+	switch kind {
+	case OutputWindow:
+		return p.openWindow()
+	case OutputOffscreen:
+		return p.openOffscreen()
+	case OutputAuto:
+		if HasDisplay() {
+			s, err := p.openWindow()
+			if err == nil {
+				return s, nil
+			}
+			p.log.Warn("no window, rendering offscreen", "error", err)
+		}
+		return p.openOffscreen()
+	case OutputNull:
+		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Now: clock.Now, Sleep: rt.SleepUntil}), nil
+	case OutputFrameMD5:
+		return p.openFile(path, func(w io.Writer) (VideoSink, error) {
+			return dump.NewFrameMD5(w, p.video)
+		})
+	case OutputY4M:
+		return p.openFile(path, func(w io.Writer) (VideoSink, error) {
+			return dump.NewY4M(w, p.video)
+		})
+	case OutputPNG:
+		return dump.NewPNG(path, dump.Exact{})
+	}
+	return nil, fmt.Errorf("unknown output %q", p.cfg.Output)
+}
+
+// refresh is the interval of a simulated display.
+func (p *Player) refresh() time.Duration {
+	switch {
+	case p.cfg.MaxSpeed:
+		return 0
+	case p.cfg.Refresh > 0:
+		return time.Duration(float64(time.Second) / p.cfg.Refresh)
+	}
+	if d := p.frameInterval(); d > 0 {
+		return d
+	}
+	return time.Second / 60
+}
+
+// pictureSize is how large the upright picture is on a display with square pixels.
+func (p *Player) pictureSize() (w, h int) {
+	if p.cfg.Width > 0 && p.cfg.Height > 0 {
+		return p.cfg.Width, p.cfg.Height
+	}
+	if p.video == nil || p.video.Width == 0 {
+		return defaultWidth, defaultHeight
+	}
+	return media.DisplaySize(p.video.Width, p.video.Height, p.video.SAR, p.video.Orientation)
+}
+
+func (p *Player) renderConfig() (render.Config, error) {
+	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: rt.SleepUntil}
+	if p.pool != nil {
+		c.Pool = p.pool
+	}
+	if p.cfg.Upload != "" {
+		m, err := render.ParseUploadMode(p.cfg.Upload)
+		if err != nil {
+			return c, err
+		}
+		c.Upload = m
+	}
+	return c, nil
+}
+
+func (p *Player) openOffscreen() (VideoSink, error) {
+	c, err := p.renderConfig()
+	if err != nil {
+		return nil, err
+	}
+	c.Width, c.Height = p.pictureSize()
+	c.Refresh = p.refresh()
+	return render.NewOffscreen(c)
+}
+
+func (p *Player) openWindow() (VideoSink, error) {
+	c, err := p.renderConfig()
+	if err != nil {
+		return nil, err
+	}
+	lib, err := sdl.Load()
+	if err != nil {
+		return nil, err
+	}
+	title := p.cfg.Title
+	if title == "" {
+		title = p.info.Name
+	}
+	w, h := p.pictureSize()
+	win, err := lib.OpenWindow(sdl.WindowConfig{Title: title, Width: w, Height: h, Kind: sdl.Vulkan, Fullscreen: p.cfg.Fullscreen})
+	if err != nil {
+		return nil, err
+	}
+	s, err := render.NewWindow(c, win)
+	if err != nil {
+		return nil, errors.Join(err, win.Close())
+	}
+	p.stats.isWindow.Store(true)
+	return s, nil
+}
+
+// openFile opens path for writing, "-" being the configured writer.
+func (p *Player) openFile(path string, open func(io.Writer) (VideoSink, error)) (VideoSink, error) {
+	if path == "-" {
+		w := p.cfg.Writer
+		if w == nil {
+			w = os.Stdout
+		}
+		return open(w)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("output: %w", err)
+	}
+	s, err := open(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &fileSink{s, f}, nil
+}
+
+// fileSink closes its file after the sink has written the rest.
+type fileSink struct {
+	VideoSink
+	f *os.File
+}
+
+func (s *fileSink) Close() error { return errors.Join(s.VideoSink.Close(), s.f.Close()) }
+
+// closedSink stands for a sink that could not be opened again.
+type closedSink struct{}
+
+func (closedSink) Name() string                   { return "" }
+func (closedSink) Display() media.Display         { return media.Display{} }
+func (closedSink) Begin(media.Instant) error      { return os.ErrClosed }
+func (closedSink) Present(*media.Scheduled) error { return os.ErrClosed }
+func (closedSink) Feedback(*media.Presented) bool { return false }
+func (closedSink) Poll(*media.Event) bool         { return false }
+func (closedSink) Close() error                   { return nil }
+
+// openAudio opens the decoder and the sink of the sound. Sound that cannot be had does
+// not keep the picture from playing.
+func (p *Player) openAudio() error {
+	if p.audio == nil {
+		return nil
+	}
+	name := string(p.cfg.Audio)
+	if name == "" {
+		name = "auto"
+	}
+	backend, err := audio.ParseBackend(name)
+	if err != nil {
+		return err
+	}
+	s, err := audio.Open(audio.Config{Backend: backend, Title: p.info.Name, Now: clock.Now})
+	if err != nil {
+		if p.cfg.Audio != AudioAuto {
+			return err
+		}
+		p.log.Warn("no sound", "error", err)
+		p.audio = nil
+		return nil
+	}
+	p.asink = s
+	s.Pause(true)
+	p.applyVolume()
+	if p.src == nil {
+		return nil
+	}
+	d, err := ffmpeg.NewAudio(ffmpeg.AudioConfig{Stream: *p.audio, Rate: s.Rate(), Channels: s.Channels()})
+	if err != nil {
+		if p.video == nil {
+			return err
+		}
+		p.log.Warn("the sound cannot be decoded, playing the picture only", "error", err)
+		p.audio = nil
+		if p.src != nil {
+			p.src.Select(p.video.Index)
+		}
+		p.asink = nil
+		return s.Close()
+	}
+	p.adec = d
+	return nil
+}

@@ -1,0 +1,302 @@
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/framepool"
+	"github.com/scanout-av/scanout/internal/ring"
+	"github.com/scanout-av/scanout/internal/rt"
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
+)
+
+// Player plays one source.
+// Concurrency: every method from any goroutine; Run once.
+type Player struct {
+	cfg Config
+	log *slog.Logger
+
+	info  *media.Info
+	video *media.Stream // nil: no picture
+	audio *media.Stream // nil: no sound
+
+	src   Source    // one of src and raw is set
+	raw   RawSource //
+	pool  *framepool.Pool
+	vdec  VideoDecoder
+	adec  AudioDecoder
+	asink AudioSink
+
+	vq     *ring.Ring[packet]
+	aq     *ring.Ring[packet]
+	fq     *ring.Ring[picture]
+	waiter *rt.Waiter // wakes the presenting goroutine
+	clk    *clock.Media
+	pacer  *pace.Pacer
+
+	// serial is the number of the current stretch of playback; older data is stale.
+	serial atomic.Uint32
+	mu     sync.Mutex
+	demand *sync.Cond    // wakes the source goroutine at the end of the media
+	seekTo time.Duration // target of the current serial
+	seek   bool          // the source has not yet acted on seekTo
+	closed bool
+	volume float64
+	muted  bool
+
+	// rawMu keeps a raw source's sound at rest while the video stage seeks it.
+	rawMu     sync.Mutex
+	rawSerial uint32
+	rawShift  time.Duration // of the rounds of a loop played before
+
+	audioBase atomic.Pointer[audioBase]
+
+	paused    atomic.Bool
+	step      atomic.Bool
+	redraw    atomic.Bool
+	audioDone atomic.Uint32 // serial whose sound has been written completely
+	stop      atomic.Bool
+	quit      chan struct{} // closed with stop, for waits on a channel
+
+	running  atomic.Bool
+	finished chan struct{} // closed when Run has ended
+	stages   sync.WaitGroup
+	failure  atomic.Pointer[error]
+
+	stats counters
+}
+
+// packet is what travels from the source to a decoder.
+type packet struct {
+	au     media.AccessUnit
+	what   packetKind
+	serial uint32
+}
+
+type packetKind uint8
+
+const (
+	packetUnit packetKind = iota
+	packetEnd             // the media ended: drain the decoder
+	packetLoop            // the media starts again: drain the decoder and go on
+)
+
+// picture is what travels from the video stage to the presenting goroutine.
+type picture struct {
+	frame  *media.Frame // nil: the end of this serial
+	serial uint32
+}
+
+// Play resumes, and starts Run on a goroutine of its own if nobody has called it.
+// Errors of that goroutine are returned by [Player.Wait].
+func (p *Player) Play() {
+	p.SetPaused(false)
+	if p.running.CompareAndSwap(false, true) {
+		go p.run(context.Background())
+	}
+}
+
+// Run plays until the end of the media, the limits of the configuration, a user's
+// request to quit, or the end of ctx. It locks the calling goroutine to its thread,
+// opens the window there, and handles its events.
+// Errors: what made playback end early; nil at the end of the media or on quit.
+func (p *Player) Run(ctx context.Context) error {
+	if !p.running.CompareAndSwap(false, true) {
+		return errors.New("player: Run was called before")
+	}
+	return p.run(ctx)
+}
+
+func (p *Player) run(ctx context.Context) (err error) {
+	defer close(p.finished)
+	defer func() {
+		if err != nil {
+			p.fail(err)
+		}
+		p.interrupt()
+	}()
+	stop := context.AfterFunc(ctx, p.interrupt)
+	defer stop()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = p.present()
+	if f := p.failure.Load(); err == nil && f != nil {
+		err = *f
+	}
+	return err
+}
+
+// Wait waits for a playback that [Player.Play] started and returns its error.
+func (p *Player) Wait() error {
+	if p.running.Load() {
+		<-p.finished
+	}
+	if f := p.failure.Load(); f != nil {
+		return *f
+	}
+	return nil
+}
+
+// Pause stops the picture and the sound where they are.
+func (p *Player) Pause() { p.SetPaused(true) }
+
+// Paused reports whether playback is paused.
+func (p *Player) Paused() bool { return p.paused.Load() }
+
+// SetPaused pauses or resumes.
+func (p *Player) SetPaused(on bool) {
+	p.paused.Store(on)
+	p.wake()
+}
+
+// Step shows the next frame and stays paused.
+func (p *Player) Step() {
+	p.paused.Store(true)
+	p.step.Store(true)
+	p.wake()
+}
+
+// Seek moves to t from the beginning and shows the first frame at or after it. It
+// returns at once.
+// Errors: the source cannot seek.
+func (p *Player) Seek(t time.Duration) error {
+	if !p.info.Seekable {
+		return fmt.Errorf("player: %s cannot be sought: %w", p.info.Name, media.ErrNotSupported)
+	}
+	t = max(t, 0)
+	if p.info.Duration > 0 {
+		t = min(t, p.info.Duration)
+	}
+	p.mu.Lock()
+	p.seekTo, p.seek = t, true
+	p.serial.Add(1)
+	p.demand.Broadcast()
+	p.mu.Unlock()
+	p.wake()
+	return nil
+}
+
+// Position returns where playback is, from the beginning of the media.
+func (p *Player) Position() time.Duration {
+	p.mu.Lock()
+	if p.seek {
+		defer p.mu.Unlock()
+		return p.seekTo
+	}
+	p.mu.Unlock()
+	return time.Duration(p.stats.position.Load())
+}
+
+// Info describes the media.
+func (p *Player) Info() *media.Info { return p.info }
+
+// interrupt makes every stage end soon. It is called more than once.
+func (p *Player) interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop.Swap(true) {
+		return
+	}
+	close(p.quit)
+	p.demand.Broadcast()
+	if p.src != nil {
+		p.src.Interrupt()
+	}
+	if p.raw != nil {
+		p.raw.Interrupt()
+	}
+	p.vq.Close()
+	p.aq.Close()
+	p.fq.Close()
+	p.wake()
+}
+
+// wake makes the presenting goroutine look at its commands.
+func (p *Player) wake() {
+	p.waiter.Wake()
+	p.fq.InterruptPop()
+}
+
+// fail ends playback with err; the first one counts.
+func (p *Player) fail(err error) {
+	if errors.Is(err, os.ErrClosed) && p.stop.Load() {
+		return
+	}
+	p.failure.CompareAndSwap(nil, &err)
+}
+
+// Close ends playback and gives everything back. It waits for Run to return.
+// Errors: frames that were never given back.
+func (p *Player) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	p.mu.Unlock()
+	p.interrupt()
+	if p.running.Load() {
+		<-p.finished
+	}
+	p.stages.Wait()
+	return p.release()
+}
+
+// release closes what Open opened, in the order of the data path. The stages are at
+// rest.
+func (p *Player) release() error {
+	for {
+		pic, ok := p.fq.TryPop()
+		if !ok {
+			break
+		}
+		if pic.frame != nil {
+			pic.frame.Release()
+		}
+	}
+	for _, q := range []*ring.Ring[packet]{p.vq, p.aq} {
+		for {
+			pk, ok := q.TryPop()
+			if !ok {
+				break
+			}
+			pk.au.Release()
+		}
+	}
+	var errs []error
+	closeOne := func(what string, c interface{ Close() error }) {
+		if err := c.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("player: close %s: %w", what, err))
+		}
+	}
+	if p.asink != nil {
+		closeOne("audio", p.asink)
+	}
+	if p.adec != nil {
+		closeOne("audio decoder", p.adec)
+	}
+	if p.vdec != nil {
+		closeOne("video decoder", p.vdec)
+	}
+	if p.src != nil {
+		closeOne("source", p.src)
+	}
+	if p.raw != nil {
+		closeOne("source", p.raw)
+	}
+	if p.pool != nil {
+		p.stats.inUseAtClose.Store(int64(p.pool.Stats().InUse))
+		closeOne("frame pool", p.pool)
+	}
+	return errors.Join(errs...)
+}

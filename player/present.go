@@ -1,0 +1,473 @@
+package player
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
+)
+
+const (
+	// eventInterval is how often a window's events are looked at while nothing is due:
+	// a key press is answered within a frame of a 100 Hz display.
+	eventInterval = 10 * time.Millisecond
+	// audioGrace is how long the picture waits for sound that has been started to be
+	// heard, before it goes on by the machine's clock.
+	audioGrace = 500 * time.Millisecond
+	// maxRebuilds is how many times a lost device is opened again.
+	maxRebuilds = 3
+)
+
+// presenter is the state of the presenting goroutine.
+//
+// One round: window events → commands (pause, seek) → the frame at the head of the queue
+// → its moment on the local clock → pacer → wait, drop, or Begin and Present → feedback.
+type presenter struct {
+	p    *Player
+	sink VideoSink
+
+	head, next picture // taken from the ring; head is the candidate
+	hasHead    bool
+	hasNext    bool
+	ended      bool // the picture of this serial has ended
+
+	shown    *media.Frame // the picture on the screen, for repeats; nil before the first
+	serial   uint32
+	started  bool // the clock of this serial runs
+	soundOn  bool // sound of this serial was let go
+	paused   bool
+	number   uint64
+	count    int64         // frames shown in all
+	began    media.Instant // when the first picture of this serial was shown
+	firstAt  time.Duration // its media time
+	endAt    media.Instant // when the last picture has had its time
+	rebuilds int
+
+	fullscreen bool
+	sched      media.Scheduled
+	fb         media.Presented
+	event      media.Event
+}
+
+func (p *Player) present() error {
+	sink, err := p.openSink()
+	if err != nil {
+		return err
+	}
+	s := &presenter{p: p, sink: sink, serial: p.serial.Load()}
+	defer s.close()
+	p.pacer.SetDisplay(sink.Display())
+	p.stats.setSink(sink.Name(), sink.Display())
+	for !p.stop.Load() {
+		if !s.poll() {
+			return nil
+		}
+		s.commands()
+		done, err := s.round()
+		if err != nil {
+			if !errors.Is(err, media.ErrDeviceLost) || s.rebuilds == maxRebuilds {
+				return err
+			}
+			if err := s.rebuild(err); err != nil {
+				return err
+			}
+		}
+		if done {
+			return nil
+		}
+	}
+	return nil
+}
+
+// close gives back what the presenter holds. The last frames' feedback is taken first.
+func (s *presenter) close() {
+	s.p.stats.end(s.p)
+	s.feedback()
+	if s.hasHead {
+		s.head.frame.Release()
+	}
+	if s.hasNext && s.next.frame != nil {
+		s.next.frame.Release()
+	}
+	s.hasHead, s.hasNext = false, false
+	if err := s.sink.Close(); err != nil {
+		s.p.fail(fmt.Errorf("player: close output: %w", err))
+	}
+	if s.shown != nil {
+		s.shown.Release()
+		s.shown = nil
+	}
+}
+
+// rebuild replaces a sink whose device was lost.
+func (s *presenter) rebuild(cause error) error {
+	s.rebuilds++
+	s.p.log.Warn("the graphics device was lost, opening it again", "error", cause)
+	if err := s.sink.Close(); err != nil {
+		s.p.log.Warn("closing the lost device", "error", err)
+	}
+	sink, err := s.p.openSink()
+	if err != nil {
+		s.sink = closedSink{}
+		return err
+	}
+	s.sink = sink
+	s.p.pacer.SetDisplay(sink.Display())
+	s.p.pacer.Reset()
+	s.p.redraw.Store(true)
+	return nil
+}
+
+// poll handles window events; false when the user quits.
+func (s *presenter) poll() bool {
+	for s.sink.Poll(&s.event) {
+		e := s.event
+		if s.p.cfg.OnEvent != nil && s.p.cfg.OnEvent(e) {
+			continue
+		}
+		switch e.Kind {
+		case media.EventQuit:
+			return false
+		case media.EventResize, media.EventExpose:
+			s.p.redraw.Store(true)
+		case media.EventKey:
+			if !s.key(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// commands acts on pause and seek requests.
+func (s *presenter) commands() {
+	p := s.p
+	now := clock.Now()
+	if serial := p.serial.Load(); serial != s.serial {
+		s.serial = serial
+		s.dropStale()
+		s.started, s.soundOn, s.ended, s.endAt = false, false, false, 0
+		p.pacer.Reset()
+		if p.asink != nil {
+			p.asink.Pause(true)
+		}
+	}
+	if paused := p.paused.Load(); paused != s.paused {
+		s.paused = paused
+		p.stats.pauses.Add(1)
+		if paused {
+			p.clk.Pause(now)
+		} else {
+			p.clk.Resume(now)
+			p.pacer.Reset()
+		}
+		if p.asink != nil && s.soundOn {
+			p.asink.Pause(paused)
+		}
+	}
+	if p.asink != nil && !s.soundOn && (s.started || p.video == nil) {
+		// The first picture is there; let go of the sound as soon as it is of this serial.
+		if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+			s.soundOn = true
+			p.asink.Pause(s.paused)
+		}
+	}
+}
+
+// dropStale releases the pictures of an older serial that are at hand.
+func (s *presenter) dropStale() {
+	if s.hasHead && s.head.serial != s.serial {
+		s.head.frame.Release()
+		s.hasHead = false
+	}
+	if s.hasNext && s.next.serial != s.serial {
+		if s.next.frame != nil {
+			s.next.frame.Release()
+		}
+		s.hasNext = false
+	}
+	if !s.hasHead && s.hasNext && s.next.frame != nil {
+		s.head, s.hasHead, s.hasNext = s.next, true, false
+	}
+}
+
+// fill takes pictures from the ring until head and next are known.
+func (s *presenter) fill() {
+	for !s.hasNext {
+		pic, ok := s.p.fq.TryPop()
+		if !ok {
+			return
+		}
+		if pic.serial != s.serial {
+			if pic.frame != nil {
+				pic.frame.Release()
+			}
+			continue
+		}
+		switch {
+		case pic.frame == nil:
+			s.ended = true
+			return
+		case !s.hasHead:
+			s.head, s.hasHead = pic, true
+		default:
+			s.next, s.hasNext = pic, true
+		}
+	}
+}
+
+// round does one step of playback; done at the end of the media.
+func (s *presenter) round() (done bool, err error) {
+	p := s.p
+	s.feedback()
+	s.fill()
+	if p.redraw.Swap(false) && s.shown != nil && !s.hasWork() {
+		return false, s.repeat()
+	}
+	switch {
+	case s.paused && !p.step.Load() && s.shownSerial():
+		return s.idle()
+	case !s.hasHead:
+		return s.idle()
+	}
+	now := clock.Now()
+	at := p.mediaTime(s.head.frame.PTS, s.head.frame.Timebase)
+	if limit := p.cfg.Duration; limit > 0 && at >= p.cfg.Start+limit {
+		return s.finish(now)
+	}
+	if !s.started {
+		// The first picture shows at once; time begins with it.
+		p.clk.Seek(now, at, s.serial)
+		if s.paused {
+			p.clk.Pause(now)
+		}
+		s.started, s.began, s.firstAt = true, now, at
+		return s.show(now, now)
+	}
+	if p.step.Load() {
+		p.clk.Seek(now, at, s.serial)
+		p.clk.Pause(now)
+		return s.show(now, now)
+	}
+	s.listen(now)
+	c, ok := s.candidate(at)
+	if !ok {
+		s.rest(now.Add(eventInterval)) // time stands still: the audio device has run dry
+		return false, nil
+	}
+	d := p.pacer.Decide(now, c)
+	switch d.Action {
+	case pace.Wait:
+		s.rest(d.Until)
+		return false, nil
+	case pace.Drop:
+		s.advance()
+		return false, nil
+	}
+	return s.show(now, d.Target)
+}
+
+// hasWork reports whether a frame may be shown soon anyway.
+func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
+
+// shownSerial reports whether a picture of this serial is on the screen: a seek while
+// paused shows where it led.
+func (s *presenter) shownSerial() bool { return s.started }
+
+// candidate describes the head for the pacer; false while the clock stands still.
+func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
+	p := s.p
+	f := s.head.frame
+	if c.Due, ok = p.clk.Instant(at); !ok {
+		return c, false
+	}
+	c.Duration = f.Timebase.Duration(f.Duration)
+	if s.hasNext {
+		n := s.next.frame
+		c.NextDue, c.HasNext = p.clk.Instant(p.mediaTime(n.PTS, n.Timebase))
+	}
+	return c, true
+}
+
+// listen lets the clock follow the sound.
+func (s *presenter) listen(now media.Instant) {
+	p := s.p
+	if p.asink == nil {
+		return
+	}
+	if s.soundOn {
+		if heard, at, ok := p.asink.Position(); ok {
+			if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+				p.clk.ObserveAudio(base.at+heard, at)
+			}
+			return
+		}
+	}
+	if !s.paused && now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial {
+		// Not heard yet: hold the picture at its first frame, or it would run
+		// ahead by the device's latency and stall when the sound sets in.
+		p.clk.Seek(now, s.firstAt, s.serial)
+	}
+}
+
+// show gives the head to the sink.
+func (s *presenter) show(now, target media.Instant) (bool, error) {
+	p := s.p
+	err := s.sink.Begin(now.Add(100 * time.Millisecond))
+	if errors.Is(err, media.ErrAgain) {
+		return false, nil // hidden, or the display stands still: look at events and try again
+	}
+	if err != nil {
+		return false, err
+	}
+	f := s.head.frame
+	s.number++
+	s.sched = media.Scheduled{Frame: f, Target: target, Duration: f.Timebase.Duration(f.Duration), Number: s.number}
+	p.stats.position.Store(int64(p.mediaTime(f.PTS, f.Timebase)))
+	if p.cfg.OnPresent != nil {
+		p.cfg.OnPresent(&s.sched)
+	}
+	f.Retain() // one for the sink, one to draw it again
+	s.hasHead = false
+	prev := s.shown
+	s.shown = f
+	err = s.sink.Present(&s.sched)
+	if prev != nil {
+		prev.Release()
+	}
+	s.promote()
+	if err != nil && !errors.Is(err, media.ErrOutOfDate) {
+		return false, err
+	}
+	now = clock.Now()
+	p.pacer.Showing(now)
+	s.count++
+	p.stats.presented(s.count, now)
+	if err != nil {
+		p.redraw.Store(true)
+	}
+	p.step.Store(false)
+	s.endAt = max(target, now).Add(s.sched.Duration)
+	if p.cfg.Frames > 0 && s.count >= p.cfg.Frames {
+		return s.finish(now)
+	}
+	return false, nil
+}
+
+// advance drops the head.
+func (s *presenter) advance() {
+	s.head.frame.Release()
+	s.hasHead = false
+	s.promote()
+}
+
+func (s *presenter) promote() {
+	if s.hasNext {
+		s.head, s.hasHead, s.hasNext = s.next, true, false
+		s.next.frame = nil
+	}
+}
+
+// repeat draws the picture on the screen again.
+func (s *presenter) repeat() error {
+	err := s.sink.Begin(clock.Now().Add(100 * time.Millisecond))
+	if errors.Is(err, media.ErrAgain) {
+		s.p.redraw.Store(true)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.sched = media.Scheduled{Frame: s.shown.Retain(), Repeat: true}
+	if err := s.sink.Present(&s.sched); err != nil && !errors.Is(err, media.ErrOutOfDate) {
+		return err
+	}
+	return nil
+}
+
+// idle waits while there is nothing to show, and notices the end.
+func (s *presenter) idle() (bool, error) {
+	p := s.p
+	now := clock.Now()
+	if s.paused {
+		s.rest(now.Add(eventInterval))
+		return false, nil
+	}
+	if p.video == nil && p.asink != nil {
+		return s.soundOnly(now)
+	}
+	if !s.ended {
+		// The decoder is behind: its next push wakes us.
+		if err := p.fq.Wait(now.Add(eventInterval)); errors.Is(err, io.EOF) {
+			s.ended = true
+		}
+		return false, nil
+	}
+	return s.finish(now)
+}
+
+// soundOnly follows playback without a picture.
+func (s *presenter) soundOnly(now media.Instant) (bool, error) {
+	p := s.p
+	if s.soundOn && p.stats.firstAt.Load() == 0 {
+		p.stats.presented(0, now)
+	}
+	if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+		if heard, _, ok := p.asink.Position(); ok {
+			p.stats.position.Store(int64(base.at + heard))
+			if limit := p.cfg.Duration; limit > 0 && base.at+heard >= p.cfg.Start+limit {
+				return true, nil
+			}
+		}
+	}
+	if p.audioDone.Load() == s.serial && p.asink.Buffered() <= 0 && (s.soundOn || s.endOfAudio()) {
+		return true, nil
+	}
+	s.rest(now.Add(5 * eventInterval))
+	return false, nil
+}
+
+// endOfAudio reports that the sound ended without a single sample.
+func (s *presenter) endOfAudio() bool { return s.p.audioBase.Load() == nil }
+
+// finish lets the last picture and the rest of the sound have their time.
+func (s *presenter) finish(now media.Instant) (bool, error) {
+	p := s.p
+	if p.cfg.MaxSpeed || p.cfg.written() || p.cfg.Frames > 0 {
+		return true, nil
+	}
+	if now < s.endAt {
+		s.rest(s.endAt)
+		return false, nil
+	}
+	if p.cfg.Duration == 0 && p.asink != nil && s.soundOn && (p.audioDone.Load() != s.serial || p.asink.Buffered() > 0) {
+		s.rest(now.Add(eventInterval))
+		return false, nil
+	}
+	return true, nil
+}
+
+// rest waits until t or a command, looking at window events in between.
+func (s *presenter) rest(t media.Instant) {
+	if s.p.stats.window() {
+		t = min(t, clock.Now().Add(eventInterval))
+	}
+	s.p.waiter.Wait(t)
+}
+
+// feedback takes what the display knows about earlier frames.
+func (s *presenter) feedback() {
+	p := s.p
+	for s.sink.Feedback(&s.fb) {
+		p.pacer.Observe(&s.fb)
+		var due media.Instant
+		if s.fb.Serial == s.serial && s.started && !s.paused {
+			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
+		}
+		p.stats.observe(&s.fb, due)
+	}
+}

@@ -1,0 +1,247 @@
+package player
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/decode/ffmpeg"
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/metrics"
+)
+
+// steadyAfter is how many frames are shown before allocations and GC cycles are counted:
+// until then queues fill and pools warm.
+const steadyAfter = 30
+
+// Stats says what playback did so far.
+type Stats struct {
+	Renderer string
+	Decoder  string
+	Audio    string
+	Display  media.Display
+	Source   media.PresentSource // where presentation stamps come from
+
+	Decoded   int64
+	Presented int64
+	Dropped   int64 // late, dropped before any GPU work
+	Skipped   int64 // decoded on the way to an exact seek target
+	Late      int64 // visible more than half a refresh after their moment
+	Repeated  int64 // refreshes on which a picture outstayed its time
+	Missed    int64 // refreshes missed by submitted frames
+	Copies    int64 // CPU copies of a plane, by decoder and renderer
+	ReadErrors, DecodeErrors,
+	AudioErrors, AudioUnderruns int64
+
+	// Over the steady part of playback, after the first 30 frames.
+	SteadyFrames int64
+	SteadyAllocs int64
+	GCCycles     int64
+
+	Pool PoolStats
+
+	// AVOffset is visible minus heard. Its mean has a sign, positive when the picture is
+	// behind; the rest is about its size. Without sound it is about the media clock.
+	AVOffset Distribution
+	Interval Distribution // between pictures that became visible
+	Latency  Distribution // from submission to visible
+
+	FirstPicture time.Duration // since Config.Started; 0 when nothing was shown
+	Position     time.Duration
+	Elapsed      time.Duration // since the first picture
+	CPU          CPU           // the whole process, since the first picture
+}
+
+// PoolStats says how frame memory was used.
+type PoolStats struct {
+	Slots, SlotBytes, Peak, InUse int
+	// InUseAtClose is what was still out when the player was closed; −1 before.
+	InUseAtClose int
+	Fallbacks    int64 // pictures that had to be placed outside the pool
+	HugePages    string
+}
+
+// Distribution sums up measured spans.
+type Distribution struct {
+	Count          int64
+	Mean, P50, P99 time.Duration
+	Min, Max       time.Duration
+}
+
+// CPU is processor time of the whole process.
+type CPU struct{ User, System time.Duration }
+
+// counters are written by the stages and read by Stats.
+type counters struct {
+	decoded, skipped, readErrors, decodeErrors, audioErrors, audioGaps atomic.Int64
+	pauses, shown, copies                                              atomic.Int64
+	position                                                           atomic.Int64 // ns
+	firstPicture                                                       atomic.Int64 // ns after Started
+	firstAt                                                            atomic.Int64 // Instant
+	inUseAtClose                                                       atomic.Int64
+	endedAt                                                            atomic.Int64 // Instant
+	dropped, late, repeated, missed                                    atomic.Int64
+
+	mu       sync.Mutex
+	sinkName string
+	decoder  string
+	endCPU   CPU
+	display  media.Display
+	source   media.PresentSource
+	isWindow atomic.Bool
+
+	avOffset, interval, latency metrics.Histogram // avOffset without sign
+	avSum                       atomic.Int64      // of A/V offsets with their sign
+	lastActual                  media.Instant
+	lastNumber                  uint64
+
+	steady   mark
+	finish   mark
+	firstCPU CPU
+}
+
+// mark is a snapshot of the runtime's counters.
+type mark struct {
+	taken   bool
+	frames  int64
+	mallocs uint64
+	gcs     uint32
+}
+
+func (m *mark) take(frames int64) {
+	var ms runtime.MemStats
+	runtime.ReadMemStats(&ms)
+	*m = mark{true, frames, ms.Mallocs, ms.NumGC}
+}
+
+func (c *counters) setSink(name string, d media.Display) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sinkName, c.display, c.source = name, d, d.Source
+}
+
+// window reports whether there are window events to look at.
+func (c *counters) window() bool { return c.isWindow.Load() }
+
+// presented records that frame number count was submitted; 0 is the beginning of sound
+// without a picture.
+func (c *counters) presented(count int64, now media.Instant) {
+	c.shown.Store(count)
+	if c.firstAt.Load() == 0 {
+		c.firstAt.Store(int64(now))
+		c.mu.Lock()
+		c.firstCPU = processCPU()
+		c.mu.Unlock()
+	}
+	if count == steadyAfter {
+		c.mu.Lock()
+		c.steady.take(count)
+		c.mu.Unlock()
+	}
+}
+
+// end closes the steady part.
+func (c *counters) end(p *Player) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.steady.taken {
+		c.finish.take(c.shown.Load())
+	}
+	c.endCPU = processCPU()
+	c.endedAt.Store(int64(clock.Now()))
+	c.pacer(p)
+}
+
+// pacer copies the pacer's counts, which belong to the presenting goroutine.
+func (c *counters) pacer(p *Player) {
+	s := p.pacer.Stats()
+	c.dropped.Store(s.Dropped)
+	c.late.Store(s.Late)
+	c.repeated.Store(s.Repeated)
+	c.missed.Store(s.Missed)
+}
+
+// observe records what the display said about a frame; due is when the media clock wanted
+// it, 0 when that is not known.
+func (c *counters) observe(f *media.Presented, due media.Instant) {
+	c.copies.Add(int64(f.Copies))
+	if f.Actual == 0 {
+		return
+	}
+	if c.lastActual != 0 && f.Number == c.lastNumber+1 {
+		c.interval.Record(f.Actual.Sub(c.lastActual))
+	}
+	c.lastActual, c.lastNumber = f.Actual, f.Number
+	if f.Submitted != 0 {
+		c.latency.Record(f.Actual.Sub(f.Submitted))
+	}
+	if due != 0 {
+		d := f.Actual.Sub(due)
+		c.avOffset.Record(d.Abs())
+		c.avSum.Add(int64(d))
+	}
+}
+
+// Stats returns what playback did so far. It is meant for a few calls a second, and for
+// one after Close.
+func (p *Player) Stats() Stats {
+	c := &p.stats
+	s := Stats{
+		Decoded: c.decoded.Load(), Presented: c.shown.Load(), Skipped: c.skipped.Load(),
+		Dropped: c.dropped.Load(), Late: c.late.Load(), Repeated: c.repeated.Load(), Missed: c.missed.Load(),
+		Copies:     c.copies.Load(),
+		ReadErrors: c.readErrors.Load(), DecodeErrors: c.decodeErrors.Load(), AudioErrors: c.audioErrors.Load(),
+		Position: p.Position(),
+		AVOffset: distribution(&c.avOffset), Interval: distribution(&c.interval), Latency: distribution(&c.latency),
+	}
+	if p.asink != nil {
+		s.Audio = p.asink.Name()
+		s.AudioUnderruns = p.asink.Underruns()
+	} else {
+		s.Audio = "none"
+	}
+	if p.pool != nil {
+		ps := p.pool.Stats()
+		s.Pool = PoolStats{Slots: ps.Slots, SlotBytes: p.pool.SlotBytes(), Peak: ps.Peak, InUse: ps.InUse,
+			Fallbacks: ps.Fallbacks, HugePages: ps.HugePages}
+	}
+	s.Pool.InUseAtClose = int(c.inUseAtClose.Load())
+	if d, ok := p.vdec.(interface{ Stats() ffmpeg.Stats }); ok {
+		s.Copies += d.Stats().Copies
+	}
+	if n := s.AVOffset.Count; n > 0 {
+		s.AVOffset.Mean = time.Duration(c.avSum.Load() / n)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Renderer, s.Decoder, s.Display, s.Source = c.sinkName, c.decoder, c.display, c.source
+	if p.raw != nil {
+		s.Decoder = "none"
+	}
+	if first := media.Instant(c.firstAt.Load()); first != 0 {
+		s.FirstPicture = first.Sub(p.cfg.Started)
+		end, cpu := media.Instant(c.endedAt.Load()), c.endCPU
+		if end == 0 {
+			end, cpu = clock.Now(), processCPU()
+		}
+		s.Elapsed = end.Sub(first)
+		s.CPU = CPU{cpu.User - c.firstCPU.User, cpu.System - c.firstCPU.System}
+	}
+	if c.steady.taken {
+		m := c.finish
+		if !m.taken {
+			m.take(s.Presented)
+		}
+		s.SteadyFrames = m.frames - c.steady.frames
+		s.SteadyAllocs = int64(m.mallocs - c.steady.mallocs)
+		s.GCCycles = int64(m.gcs - c.steady.gcs)
+	}
+	return s
+}
+
+func distribution(h *metrics.Histogram) Distribution {
+	m := h.Summary()
+	return Distribution{m.Count, m.Mean, m.P50, m.P99, m.Min, m.Max}
+}
