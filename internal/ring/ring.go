@@ -42,9 +42,9 @@ type Ring[T any] struct {
 	consumer *rt.Waiter
 	producer *rt.Waiter
 	// Hardly ever written.
-	closed    atomic.Bool
-	stopPops  atomic.Bool
-	stopPushs atomic.Bool
+	closed     atomic.Bool
+	stopPops   atomic.Bool
+	stopPushes atomic.Bool
 
 	_ cpu.CacheLinePad
 

@@ -81,12 +81,12 @@ func (r *Ring[T]) WaitRoom(deadline media.Instant) error {
 			return os.ErrClosed
 		case r.Len() < len(r.slots):
 			return nil
-		case r.stopPushs.Load():
-			r.stopPushs.Store(false)
+		case r.stopPushes.Load():
+			r.stopPushes.Store(false)
 			return media.ErrAgain
 		}
 		r.producer.Prepare()
-		if r.Len() < len(r.slots) || r.closed.Load() || r.stopPushs.Load() {
+		if r.Len() < len(r.slots) || r.closed.Load() || r.stopPushes.Load() {
 			r.producer.Cancel()
 			continue
 		}
@@ -105,7 +105,7 @@ func (r *Ring[T]) InterruptPop() {
 
 // InterruptPush is InterruptPop for a wait for room.
 func (r *Ring[T]) InterruptPush() {
-	r.stopPushs.Store(true)
+	r.stopPushes.Store(true)
 	r.producer.WakeWaiting()
 }
 
