@@ -52,6 +52,7 @@ var rows = []row{
 	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream"}},
 	{path: "render", floor: stage},
 	{path: "render/dump", floor: stage},
+	{path: "render/soft", floor: stage},
 	{path: "audio", floor: stage, goroutines: "one feeds the audio server, whose socket may block"},
 
 	{path: "player", floor: wiring, goroutines: "owns the goroutines of the pipeline"},
