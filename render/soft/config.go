@@ -57,9 +57,9 @@ type Config struct {
 	// pictures are drawn as fast as they come. For a window it replaces what the display
 	// says.
 	Refresh float64
-	// Now reads the monotonic clock; nil leaves stamps at 0 and paces nothing.
-	Now func() media.Instant
-	// Sleep sleeps until an instant; needed with Now where there is a refresh rate.
+	// Now reads the monotonic clock, Sleep sleeps until an instant. A window and a refresh
+	// rate need both; without Now, stamps are 0.
+	Now   func() media.Instant
 	Sleep func(media.Instant)
 }
 

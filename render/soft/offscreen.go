@@ -59,7 +59,14 @@ func (o *Offscreen) Name() string {
 
 // instructions names what package yuv runs on.
 func instructions() string {
-	return yuv.Variants()[0].String() + " yuv"
+	switch v := yuv.Variants()[0]; v {
+	case yuv.AVX512, yuv.AVX512VBMI:
+		return "AVX-512 yuv"
+	case yuv.AVX2:
+		return "AVX2 yuv"
+	default:
+		return v.String() + " yuv"
+	}
 }
 
 // Display describes the target; its size is 0×0 until it is known.

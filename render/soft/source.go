@@ -104,7 +104,7 @@ func (s *source) makeNeutral(d *media.FormatInfo, w int) {
 		case d.SampleBytes == 1:
 			s.neutral[i] = 128
 		case i&1 == 1:
-			s.neutral[i] = byte(1 << (d.BitDepth - 1) >> 8)
+			s.neutral[i] = byte(uint(1) << (d.BitDepth - 9)) // 1 << (BitDepth−1), its high byte
 		}
 	}
 	for p := 1; p < 3; p++ {

@@ -39,6 +39,9 @@ func NewWindow(cfg Config) (*Window, error) {
 	}
 	w := &Window{cfg: cfg, win: cfg.Window, paint: painter{filter: cfg.Filter}}
 	err := w.cfg.check()
+	if err == nil && (cfg.Now == nil || cfg.Sleep == nil) {
+		err = errors.New("soft: a window needs a clock: set Now and Sleep")
+	}
 	if err == nil {
 		_, err = w.surface()
 	}
@@ -110,7 +113,7 @@ func (w *Window) Begin(deadline media.Instant) error {
 //
 // A picture with a target is shown then, at most 100 ms from now; one without, on the
 // next refresh that a display of this rate would have.
-// Ownership: takes s.Frame, even on error; it is released as soon as it is drawn.
+// Ownership: takes s.Frame, even on error; it has been released on return.
 // Errors: media.ErrOutOfDate when the window changes its size faster than it can be
 // drawn (call again); media.ErrNotSupported for a frame without planes in memory.
 func (w *Window) Present(s *media.Scheduled) error {
