@@ -23,7 +23,7 @@ var rows = []row{
 	{path: ".", floor: values}, // documentation only
 
 	{path: "media", floor: values},
-	{path: "metrics", floor: values},
+	{path: "metrics", floor: values, also: []string{"media"}}, // the ledger records media.Instant
 	{path: "yuv", floor: values, unsafe: true},
 	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}}, // errors of package media; sleeps by internal/rt
 	{path: "internal/rt", floor: values, also: []string{"media"}},                  // deadlines are media.Instant
