@@ -194,6 +194,35 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// Two slots that come back before the first waiter runs leave one token: whoever gets it
+// must pass it on.
+func TestMergedTokens(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	p := newPool(t, 3, 1)
+	frames := []*media.Frame{mustGet(t, p), mustGet(t, p), mustGet(t, p)}
+	var wg sync.WaitGroup
+	got := make(chan *media.Frame, 3)
+	for range 3 {
+		wg.Go(func() {
+			f, err := p.Wait(nil)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- f
+		})
+	}
+	for i := 0; p.waiters.Load() < 3 || i < 100; i++ {
+		runtime.Gosched() // until they sleep
+	}
+	for _, f := range frames {
+		f.Release()
+	}
+	wg.Wait()
+	for range 3 {
+		(<-got).Release()
+	}
+}
+
 func TestCloseWakesWaiters(t *testing.T) {
 	p, err := New(Config{Slots: 1, SlotBytes: 1})
 	if err != nil {
