@@ -212,11 +212,17 @@ func (p *pulse) answer(m *message) {
 	moved := p.sent != q.sent || p.ring.length() > 0
 	p.read = q.sent - max(queued, 0)
 	p.running = d.running
-	if d.running {
+	position := p.span(q.sent-queued) - time.Duration(d.latency)*time.Microsecond
+	switch {
+	case d.running:
 		p.started = true
-		p.line.add(p.span(q.sent-queued)-time.Duration(d.latency)*time.Microsecond, at)
-	} else if queued > 0 && !moved && !p.want.paused {
+		p.line.add(position, at)
+	case p.want.paused:
+	case queued > 0 && !moved:
 		p.trigger = true
 		p.signal()
+	case queued <= 0 && q.sent > 0 && p.line.n == 0:
+		// All of it was taken between two questions. It is heard no later than this says.
+		p.line.add(position, at)
 	}
 }

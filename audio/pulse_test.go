@@ -125,8 +125,8 @@ func TestPulsePosition(t *testing.T) {
 				if said == 0 || !ok {
 					t.Fatalf("click %d: no position (%d points, %d measurements)", i, len(points), n)
 				}
-				t.Logf("click at %v: position says %v after the recording does (recording ±%v, %d measurements)", c, said.Sub(heard), spread/2, n)
-				if e := said.Sub(heard); e.Abs() > 10*ms {
+				t.Logf("click at %v: position says %v after the recording does (spread %v of %d measurements)", c, said.Sub(heard), spread, n)
+				if e := said.Sub(heard); e.Abs() > 5*ms {
 					t.Errorf("click at %v: position is off by %v", c, e)
 				}
 			}

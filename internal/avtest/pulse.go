@@ -40,10 +40,9 @@ func Pulse(t testing.TB) *PulseServer {
 	dir := tempDir(t)
 	socket := filepath.Join(dir, "native")
 	cmd := exec.Command(path, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=true",
-		// An idle null sink renders silence 2 s ahead, and the first stream would wait behind
-		// that; a suspended one starts afresh.
-		"-L", "module-suspend-on-idle timeout=0",
-		"-L", "module-null-sink sink_name=null rate=48000 channels=2 format=float32le",
+		// Without norewinds an idle null sink renders silence 2 s ahead, and the first stream
+		// waits behind that.
+		"-L", "module-null-sink sink_name=null rate=48000 channels=2 format=float32le norewinds=1",
 		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+socket)
 	cmd.Env = append(without(os.Environ(), "HOME", "XDG_RUNTIME_DIR", "PULSE_SERVER", "PULSE_RUNTIME_PATH", "DBUS_SESSION_BUS_ADDRESS"),
 		"HOME="+dir, "XDG_RUNTIME_DIR="+dir)
@@ -186,7 +185,8 @@ func (r *Recording) measure() {
 		// What was captured and not delivered comes on top; what was delivered ahead of
 		// being heard (a monitor runs ahead of its sink) comes off.
 		position += time.Duration(l.Latency)*time.Microsecond - time.Duration(l.MonitorLatency)*time.Microsecond
-		if l.Running {
+		// Before the first sample there is nothing to measure.
+		if l.Running && l.WriteIndex > 0 {
 			r.mu.Lock()
 			r.offsets = append(r.offsets, position-time.Duration(at))
 			r.mu.Unlock()
@@ -202,7 +202,8 @@ func (r *Recording) Samples() []float32 {
 }
 
 // SampleTime returns when sample n (per channel) was heard, by the recording's own time
-// line: the median of all measurements.
+// line. A measurement may lack a block that is on its way to the recording, but none is
+// ahead of the truth: so the 90th percentile of them counts.
 func (r *Recording) SampleTime(n int) (media.Instant, bool) {
 	r.mu.Lock()
 	o := slices.Clone(r.offsets)
@@ -211,10 +212,10 @@ func (r *Recording) SampleTime(n int) (media.Instant, bool) {
 		return 0, false
 	}
 	slices.Sort(o)
-	return media.Instant(time.Duration(n)*time.Second/recordRate - o[len(o)/2]), true
+	return media.Instant(time.Duration(n)*time.Second/recordRate - o[len(o)*9/10]), true
 }
 
-// Spread returns the distance between the 5th and the 95th percentile of the
+// Spread returns the distance between the median and the 95th percentile of the
 // measurements, which says how far SampleTime can be trusted, and their number.
 func (r *Recording) Spread() (time.Duration, int) {
 	r.mu.Lock()
@@ -224,7 +225,7 @@ func (r *Recording) Spread() (time.Duration, int) {
 		return 0, 0
 	}
 	slices.Sort(o)
-	return o[len(o)*95/100] - o[len(o)*5/100], len(o)
+	return o[len(o)*95/100] - o[len(o)/2], len(o)
 }
 
 // Stop ends the recording and returns it. Stopping twice returns the same.
