@@ -169,11 +169,7 @@ func (p *Pool) Wait(cancel <-chan struct{}) (*media.Frame, error) {
 	p.waiters.Add(1)
 	defer p.waiters.Add(-1)
 	for {
-		if i := p.pop(slotFrame); i >= 0 {
-			// Tokens of several slots may have merged into the one that woke us.
-			if p.waiters.Load() > 1 && headWord(p.head.Load()).top() >= 0 {
-				p.signal()
-			}
+		if i := p.popAndPassOn(); i >= 0 {
 			return p.arm(i), nil
 		}
 		select {
@@ -184,6 +180,16 @@ func (p *Pool) Wait(cancel <-chan struct{}) (*media.Frame, error) {
 			return nil, os.ErrClosed
 		}
 	}
+}
+
+// popAndPassOn takes a slot for a waiter. Several slots that came back while several
+// waiters were about to sleep left one token, so whoever has it passes it on.
+func (p *Pool) popAndPassOn() int32 {
+	i := p.pop(slotFrame)
+	if i >= 0 && p.waiters.Load() > 1 && headWord(p.head.Load()).top() >= 0 {
+		p.signal()
+	}
+	return i
 }
 
 // GetSlot takes a bare slot for a caller that counts references itself; it never blocks.

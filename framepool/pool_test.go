@@ -194,33 +194,31 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// Two slots that come back before the first waiter runs leave one token: whoever gets it
-// must pass it on.
+// Two slots come back while two waiters are between their last look and their sleep: one
+// token for both. Whoever gets it must pass it on.
 func TestMergedTokens(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	p := newPool(t, 3, 1)
-	frames := []*media.Frame{mustGet(t, p), mustGet(t, p), mustGet(t, p)}
-	var wg sync.WaitGroup
-	got := make(chan *media.Frame, 3)
-	for range 3 {
-		wg.Go(func() {
-			f, err := p.Wait(nil)
-			if err != nil {
-				t.Error(err)
-			}
-			got <- f
-		})
+	p := newPool(t, 2, 1)
+	a, b := mustGet(t, p), mustGet(t, p)
+	p.waiters.Add(2) // stand-ins: the moment cannot be held still
+	a.Release()
+	b.Release()
+	if len(p.freed) != 1 {
+		t.Fatalf("%d tokens", len(p.freed))
 	}
-	for i := 0; p.waiters.Load() < 3 || i < 100; i++ {
-		runtime.Gosched() // until they sleep
+	<-p.freed
+	first := p.popAndPassOn()
+	if len(p.freed) != 1 {
+		t.Fatal("the first waiter did not pass the token on")
 	}
-	for _, f := range frames {
-		f.Release()
+	<-p.freed
+	p.waiters.Add(-1) // it has what it wanted
+	second := p.popAndPassOn()
+	p.waiters.Add(-1)
+	if first < 0 || second < 0 || len(p.freed) != 0 {
+		t.Fatalf("slots %d and %d, %d tokens left", first, second, len(p.freed))
 	}
-	wg.Wait()
-	for range 3 {
-		(<-got).Release()
-	}
+	p.arm(first).Release()
+	p.arm(second).Release()
 }
 
 func TestCloseWakesWaiters(t *testing.T) {
