@@ -43,10 +43,10 @@ func openSDL(cfg *Config) (*sdlDevice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audio: %w", err)
 	}
-	// Half of the latency is the device's two periods, as powers of two for the drivers
-	// that need that.
+	// Short periods, because position is known to about one; a power of two, because some
+	// drivers need that.
 	period := 64
-	for int64(period)*4 <= count(cfg.Latency, cfg.Rate) && period < 4096 {
+	for int64(period)*8 <= count(cfg.Latency, cfg.Rate) && period < 4096 {
 		period *= 2
 	}
 	dev, err := lib.OpenAudio(sdl.AudioConfig{Rate: cfg.Rate, Channels: cfg.Channels, Samples: period})
