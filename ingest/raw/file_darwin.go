@@ -1,0 +1,5 @@
+package raw
+
+import "golang.org/x/sys/unix"
+
+const getTermios = unix.TIOCGETA
