@@ -36,9 +36,13 @@ type shape struct {
 	packing     yuv.Packing
 }
 
-// bandRows is how many rows of a turned picture are written as columns at a time: 16
-// pixels are a cache line.
-const bandRows = 16
+// bandRows is how many rows of a turned picture are written as columns at a time: two
+// cache lines of each of the target's rows. bandPad keeps the rows of the band apart in
+// the cache's sets.
+const (
+	bandRows = 32
+	bandPad  = 64
+)
 
 // painter draws frames into a target.
 type painter struct {
@@ -174,7 +178,7 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 	}
 	p.band = nil
 	if p.turn.transpose {
-		p.band = make([]byte, bandRows*4*p.sw)
+		p.band = make([]byte, bandRows*(4*p.sw+bandPad))
 	}
 	return nil
 }
@@ -199,11 +203,11 @@ func (p *painter) scale(t *target) error {
 
 // scaleTurned writes rows as columns.
 func (p *painter) scaleTurned(t *target) error {
-	stride := 4 * p.sw
+	stride := 4*p.sw + bandPad
 	for j := 0; j < p.sh; j += bandRows {
 		n := min(bandRows, p.sh-j)
 		for i := range n {
-			if err := p.line(p.band[i*stride:][:stride], j+i); err != nil {
+			if err := p.line(p.band[i*stride:][:4*p.sw], j+i); err != nil {
 				return err
 			}
 		}
