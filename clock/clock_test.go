@@ -66,14 +66,14 @@ const second = Instant(time.Second)
 func TestFollowsJitteryDevice(t *testing.T) {
 	for _, ppm := range []float64{0, 200, -200, 35} {
 		for _, period := range []time.Duration{5 * ms, 10 * ms, 50 * ms} {
-			for seed := range uint64(5) {
+			for seed := range uint64(2) {
 				m := NewMedia(MediaConfig{Start: 3 * time.Second}, 0)
 				d := newDevice(seed, ppm)
 				d.base = 3*time.Second - 20*ms // it began to play later than the clock thought
 				if w := follow(m, d, 0, 1*second, period); w > 400*us {
 					t.Errorf("%v ppm every %v: %v off in the first second", ppm, period, w)
 				}
-				if w := follow(m, d, 1*second, 60*second, period); w > 100*us {
+				if w := follow(m, d, 1*second, 30*second, period); w > 100*us {
 					t.Errorf("%v ppm every %v: %v off after the first second", ppm, period, w)
 				}
 				a := m.Audio()
@@ -153,26 +153,39 @@ func TestOutliersAreIgnored(t *testing.T) {
 
 // A device that reports in steps of its period must not drag the clock to and fro.
 func TestCoarseDevice(t *testing.T) {
-	const step = 20 * ms
-	m := NewMedia(MediaConfig{}, 0)
-	at := Instant(0)
-	coarse := func(until Instant) (lo, hi time.Duration) {
-		lo, hi = time.Hour, -time.Hour
-		for ; at < until; at = at.Add(7 * ms) {
-			m.ObserveAudio(time.Duration(at)/step*step, at)
-			e := m.Position(at) - time.Duration(at)
-			lo, hi = min(lo, e), max(hi, e)
+	for _, c := range []struct{ step, period time.Duration }{{20 * ms, 7 * ms}, {40 * ms, 5 * ms}, {85 * ms, 5 * ms}} {
+		m := NewMedia(MediaConfig{}, 0)
+		at := Instant(0)
+		coarse := func(until Instant) (lo, hi time.Duration) {
+			lo, hi = time.Hour, -time.Hour
+			for ; at < until; at = at.Add(c.period) {
+				m.ObserveAudio(time.Duration(at)/c.step*c.step, at)
+				e := m.Position(at) - time.Duration(at)
+				lo, hi = min(lo, e), max(hi, e)
+			}
+			return lo, hi
 		}
-		return lo, hi
+		coarse(20 * second)
+		resets := m.Audio().Resets
+		lo, hi := coarse(60 * second)
+		if a := m.Audio(); a.Resets != resets || resets > 10 || a.Stalls != 0 {
+			t.Errorf("%v: still resetting: %d before, %+v", c, resets, a)
+		}
+		if hi-lo > 2*ms || lo < -c.step || hi > c.step {
+			t.Errorf("%v: wanders between %v and %v", c, lo, hi)
+		}
 	}
-	coarse(20 * second)
-	resets := m.Audio().Resets
-	lo, hi := coarse(60 * second)
-	if a := m.Audio(); a.Resets != resets || a.Stalls != 0 {
-		t.Errorf("still resetting: %d before, %+v", resets, a)
-	}
-	if hi-lo > 2*ms || lo < -step || hi > step {
-		t.Errorf("wanders between %v and %v", lo, hi)
+}
+
+// The first few reports say where the device is, and nothing yet about its speed.
+func TestFewReportsDoNotSwingTheSlope(t *testing.T) {
+	for seed := range uint64(20) {
+		m := NewMedia(MediaConfig{}, 0)
+		d := newDevice(seed, 0)
+		follow(m, d, 0, Instant(40*ms), 10*ms)
+		if e := m.Position(second) - d.truth(second); e > 200*us || e < -200*us {
+			t.Errorf("seed %d: %v off a second after four reports", seed, e)
+		}
 	}
 }
 

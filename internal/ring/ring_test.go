@@ -113,6 +113,9 @@ func TestDeadlinesAndInterrupts(t *testing.T) {
 			if _, err := r.Pop(0); err != media.ErrAgain {
 				t.Errorf("interrupted Pop: %v", err)
 			}
+			if d := soon(); r.Wait(d) != media.ErrAgain || rt.Now() < d {
+				t.Error("one interrupt ended two waits for an element")
+			}
 			if err := r.Push(1, 0); err != nil {
 				t.Error(err)
 			}
@@ -122,6 +125,9 @@ func TestDeadlinesAndInterrupts(t *testing.T) {
 			r.InterruptPush()
 			if err := r.Push(2, 0); err != media.ErrAgain {
 				t.Errorf("interrupted Push: %v", err)
+			}
+			if d := soon(); r.WaitRoom(d) != media.ErrAgain || rt.Now() < d {
+				t.Error("one interrupt ended two waits for room")
 			}
 			if v, err := r.Pop(1); v != 1 || err != nil {
 				t.Errorf("Pop = %d, %v", v, err)

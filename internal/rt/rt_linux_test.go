@@ -47,7 +47,16 @@ func TestThreadIsSetUpAndRestored(t *testing.T) {
 		first++
 	}
 	s, p := slack(), policy()
-	th := Lock(ThreadConfig{Priority: 10, CPUs: []int{first}})
+	// By itself: leaving a real-time policy sets the slack back, too.
+	th := Lock(ThreadConfig{})
+	if n := slack(); n != 1 && th.Notes() == "" {
+		t.Errorf("timer slack %d ns", n)
+	}
+	th.Unlock()
+	if n := slack(); n != s {
+		t.Errorf("timer slack %d ns after Unlock, %d before", n, s)
+	}
+	th = Lock(ThreadConfig{Priority: 10, CPUs: []int{first}})
 	var now unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &now); err != nil {
 		t.Fatal(err)

@@ -95,8 +95,15 @@ func TestWaiterKeepsWakeups(t *testing.T) {
 			}
 			w.Prepare()
 			w.Cancel()
+			w.WakeWaiting()
 			if w.Wait(1) {
 				t.Error("woken after Cancel")
+			}
+			// Between the end of the sleep and the end of the wait.
+			w.Prepare()
+			w.Wake()
+			if !w.expire() || w.Wait(1) {
+				t.Error("a wake-up at the deadline was lost, or counted twice")
 			}
 			w.Prepare()
 			w.Wake()

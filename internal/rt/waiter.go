@@ -75,11 +75,13 @@ func (w *Waiter) Wait(deadline media.Instant) (woken bool) {
 			if w.sleep(deadline) {
 				continue
 			}
-			// Timed out; but a wake-up between timeout and swap counts.
-			return w.state.Swap(idle) == signalled
+			return w.expire()
 		}
 	}
 }
+
+// expire ends a wait at its deadline; a wake-up that comes until then counts.
+func (w *Waiter) expire() (woken bool) { return w.state.Swap(idle) == signalled }
 
 // Wake wakes the sleeper, or the next one to sleep.
 func (w *Waiter) Wake() {
