@@ -42,6 +42,7 @@ func NewOffscreen(cfg Config) (*Offscreen, error) {
 	}
 	r, err := openRenderer(cfg, in, 0)
 	if err != nil {
+		in.Close()
 		return nil, err
 	}
 	return &Offscreen{r: r, cfg: r.cfg, targets: make([]target, len(r.entries)), epoch: cfg.Now()}, nil

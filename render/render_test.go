@@ -129,4 +129,3 @@ func TestAccuracyModes(t *testing.T) {
 		}
 	}
 }
-

@@ -49,12 +49,14 @@ type renderer struct {
 	pending pendingRing
 }
 
-// openRenderer opens the device that cfg names on instance in, which it takes over.
+// openRenderer opens the device that cfg names on instance in.
+// Ownership: takes in when it succeeds.
 func openRenderer(cfg Config, in *gpu.Instance, surface vk.SurfaceKHR) (r *renderer, err error) {
 	r = &renderer{cfg: cfg, in: in, c: new(dl.Caller), current: -1}
 	defer func() {
 		if err != nil {
-			r.close()
+			r.in = nil
+			_ = r.close()
 			r = nil
 		}
 	}()

@@ -169,3 +169,10 @@ func cstrings(s []string) []*byte {
 	}
 	return p
 }
+
+// DestroySurface destroys a window's surface.
+func (in *Instance) DestroySurface(s vk.SurfaceKHR) {
+	if s != 0 {
+		in.Commands.DestroySurfaceKHR(new(dl.Caller), in.Handle, s, nil)
+	}
+}

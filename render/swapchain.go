@@ -1,0 +1,193 @@
+package render
+
+import (
+	"fmt"
+
+	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/internal/vk"
+	"github.com/scanout-av/scanout/media"
+)
+
+// swapchain is a swapchain with its images, and the arguments of its calls.
+type swapchain struct {
+	handle        vk.SwapchainKHR
+	width, height int
+	wantW, wantH  int // the window's size when it was made
+	images        []swapImage
+
+	// Semaphores that acquiring signals, in turns. One may be used again when the draw
+	// that waited for it is finished.
+	semaphores []acquireSemaphore
+	next       int
+
+	// Arguments that Vulkan reads, on the heap with the window.
+	index   uint32
+	id      uint64
+	drawn   vk.Semaphore
+	ids     vk.PresentIdKHR
+	info    vk.PresentInfoKHR
+	withIDs bool
+}
+
+type swapImage struct {
+	image *gpu.Image
+	drawn vk.Semaphore // presenting waits for it
+}
+
+type acquireSemaphore struct {
+	handle    vk.Semaphore
+	drawValue uint64
+}
+
+func (s *swapchain) init(r *renderer) {
+	s.ids = vk.PresentIdKHR{SType: vk.STypePresentIdKHR, SwapchainCount: 1, PPresentIds: &s.id}
+	s.info = vk.PresentInfoKHR{SType: vk.STypePresentInfoKHR, WaitSemaphoreCount: 1, PWaitSemaphores: &s.drawn,
+		SwapchainCount: 1, PSwapchains: &s.handle, PImageIndices: &s.index}
+	if s.withIDs = r.d.PresentWait; s.withIDs {
+		s.info.PNext = vk.Pointer(&s.ids)
+	}
+}
+
+// recreate replaces the swapchain by one that fits the surface.
+// Errors: media.ErrAgain when the surface has no area.
+func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height int) error {
+	if s.handle != 0 {
+		if err := r.d.WaitIdle(); err != nil {
+			return r.fail(err)
+		}
+	}
+	k := r.in.Commands
+	caps := new(vk.SurfaceCapabilitiesKHR)
+	if err := k.GetPhysicalDeviceSurfaceCapabilitiesKHR(r.c, r.d.Physical, surface, caps).Err(); err != nil {
+		return fmt.Errorf("render: the window's surface: %w", err)
+	}
+	extent := caps.CurrentExtent
+	if extent.Width == ^uint32(0) { // Wayland: the swapchain decides
+		extent.Width = min(max(uint32(max(width, 0)), caps.MinImageExtent.Width), caps.MaxImageExtent.Width)
+		extent.Height = min(max(uint32(max(height, 0)), caps.MinImageExtent.Height), caps.MaxImageExtent.Height)
+	}
+	if extent.Width == 0 || extent.Height == 0 {
+		return media.ErrAgain
+	}
+	format, err := s.format(r, surface)
+	if err != nil {
+		return err
+	}
+	count := max(caps.MinImageCount+1, 3)
+	if caps.MaxImageCount > 0 {
+		count = min(count, caps.MaxImageCount)
+	}
+	alpha := vk.COMPOSITE_ALPHA_OPAQUE_BIT_KHR
+	if caps.SupportedCompositeAlpha&alpha == 0 {
+		alpha = caps.SupportedCompositeAlpha & -caps.SupportedCompositeAlpha
+	}
+	info := &vk.SwapchainCreateInfoKHR{SType: vk.STypeSwapchainCreateInfoKHR, Surface: surface, MinImageCount: count,
+		ImageFormat: format.Format, ImageColorSpace: format.ColorSpace, ImageExtent: extent, ImageArrayLayers: 1,
+		ImageUsage: vk.IMAGE_USAGE_COLOR_ATTACHMENT_BIT, PreTransform: caps.CurrentTransform, CompositeAlpha: alpha,
+		PresentMode: vk.PRESENT_MODE_FIFO_KHR, Clipped: 1, OldSwapchain: s.handle}
+	handle := new(vk.SwapchainKHR)
+	res := r.d.Commands.CreateSwapchainKHR(r.c, r.d.Handle, info, nil, handle)
+	s.free(r)
+	if err := res.Err(); err != nil {
+		return fmt.Errorf("render: swapchain of %dx%d: %w", extent.Width, extent.Height, err)
+	}
+	s.handle, s.width, s.height = *handle, int(extent.Width), int(extent.Height)
+	s.wantW, s.wantH = width, height
+	return s.views(r, format.Format)
+}
+
+// format picks 8 bits a channel without conversion: the shader's output is what is
+// shown.
+func (s *swapchain) format(r *renderer, surface vk.SurfaceKHR) (vk.SurfaceFormatKHR, error) {
+	n := new(uint32)
+	k := r.in.Commands
+	k.GetPhysicalDeviceSurfaceFormatsKHR(r.c, r.d.Physical, surface, n, nil)
+	if *n == 0 {
+		return vk.SurfaceFormatKHR{}, fmt.Errorf("render: the window's surface has no format: %w", media.ErrNotSupported)
+	}
+	fs := make([]vk.SurfaceFormatKHR, *n)
+	if err := k.GetPhysicalDeviceSurfaceFormatsKHR(r.c, r.d.Physical, surface, n, &fs[0]).Err(); err != nil {
+		return vk.SurfaceFormatKHR{}, fmt.Errorf("render: the window's formats: %w", err)
+	}
+	for _, f := range fs {
+		if (f.Format == vk.FORMAT_B8G8R8A8_UNORM || f.Format == vk.FORMAT_R8G8B8A8_UNORM) && f.ColorSpace == vk.COLOR_SPACE_SRGB_NONLINEAR_KHR {
+			return f, nil
+		}
+	}
+	return vk.SurfaceFormatKHR{}, fmt.Errorf("render: the window takes none of BGRA8 and RGBA8: %w", media.ErrNotSupported)
+}
+
+func (s *swapchain) views(r *renderer, format vk.Format) error {
+	n := new(uint32)
+	k := r.d.Commands
+	k.GetSwapchainImagesKHR(r.c, r.d.Handle, s.handle, n, nil)
+	images := make([]vk.Image, max(*n, 1))
+	if err := k.GetSwapchainImagesKHR(r.c, r.d.Handle, s.handle, n, &images[0]).Err(); err != nil {
+		return fmt.Errorf("render: images of the swapchain: %w", err)
+	}
+	for _, h := range images[:*n] {
+		im, err := r.d.NewView(h, format, s.width, s.height)
+		if err != nil {
+			return err
+		}
+		sem, err := r.d.NewSemaphore()
+		if err != nil {
+			return err
+		}
+		s.images = append(s.images, swapImage{im, sem})
+	}
+	for range len(r.entries) + 1 {
+		sem, err := r.d.NewSemaphore()
+		if err != nil {
+			return err
+		}
+		s.semaphores = append(s.semaphores, acquireSemaphore{handle: sem})
+	}
+	return nil
+}
+
+// acquire asks for the next image.
+func (s *swapchain) acquire(r *renderer, timeout uint64, index *uint32) vk.Result {
+	sem := &s.semaphores[s.next]
+	if err := r.draws.Wait(r.c, sem.drawValue, -1); err != nil {
+		return vk.ERROR_DEVICE_LOST
+	}
+	res := r.d.Commands.AcquireNextImageKHR(r.c, r.d.Handle, s.handle, timeout, sem.handle, 0, &s.index)
+	*index = s.index
+	return res
+}
+
+// pendingSemaphore is what the draw to the acquired image waits for.
+func (s *swapchain) pendingSemaphore() vk.Semaphore { return s.semaphores[s.next].handle }
+
+// used says that draw v waits for the pending semaphore.
+func (s *swapchain) used(v uint64) {
+	s.semaphores[s.next].drawValue = v
+	s.next = (s.next + 1) % len(s.semaphores)
+}
+
+func (s *swapchain) present(r *renderer, index uint32, id uint64) vk.Result {
+	s.index, s.id, s.drawn = index, id, s.images[index].drawn
+	return r.d.Commands.QueuePresentKHR(r.c, r.d.Graphics.Handle, &s.info)
+}
+
+// shown asks without waiting whether the present with the given id is on screen.
+func (s *swapchain) shown(r *renderer, id uint64) vk.Result {
+	return r.d.Commands.WaitForPresentKHR(r.c, r.d.Handle, s.handle, id, 0)
+}
+
+// free destroys everything; the device must be idle.
+func (s *swapchain) free(r *renderer) {
+	k := r.d.Commands
+	for _, im := range s.images {
+		r.d.FreeView(im.image)
+		k.DestroySemaphore(r.c, r.d.Handle, im.drawn, nil)
+	}
+	for _, sem := range s.semaphores {
+		k.DestroySemaphore(r.c, r.d.Handle, sem.handle, nil)
+	}
+	if s.handle != 0 {
+		k.DestroySwapchainKHR(r.c, r.d.Handle, s.handle, nil)
+	}
+	s.images, s.semaphores, s.next, s.handle = s.images[:0], s.semaphores[:0], 0, 0
+}

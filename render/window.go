@@ -1,0 +1,315 @@
+package render
+
+import (
+	"fmt"
+	"image"
+	"time"
+
+	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/internal/vk"
+	"github.com/scanout-av/scanout/media"
+)
+
+// NativeWindow is a window of the system's that Vulkan can draw to.
+type NativeWindow interface {
+	VulkanInstanceExtensions() ([]string, error)
+	CreateSurface(instance uintptr) (surface uint64, err error)
+	DrawableSize() (w, h int)
+	PollEvent(e *media.Event) bool
+	RefreshRate() int // Hz, 0 when not known
+	Close() error
+}
+
+// Window draws to a window through a swapchain in FIFO mode: a frame is shown at the
+// first refresh after it is ready, and none tears.
+//
+// Concurrency: one goroutine.
+type Window struct {
+	r       *renderer
+	cfg     Config
+	native  NativeWindow
+	surface vk.SurfaceKHR
+	chain   swapchain
+
+	stale    bool // the swapchain must be made anew before the next frame
+	acquired bool
+	index    uint32 // of the acquired image
+	t        target
+
+	refresh   time.Duration
+	last      media.Instant // a recent refresh
+	fast      int           // frames in a row that came much sooner than a refresh
+	begun     media.Instant
+	presentID uint64
+}
+
+// NewWindow opens a device that can present to native.
+// Ownership: takes native when it succeeds.
+// Errors: media.ErrNotSupported when there is no usable Vulkan device.
+func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
+	if cfg.Draw != DrawTriangle {
+		return nil, fmt.Errorf("render: draw mode %v is for offscreen targets", cfg.Draw)
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	extensions, err := native.VulkanInstanceExtensions()
+	if err != nil {
+		return nil, fmt.Errorf("render: %w", err)
+	}
+	in, err := gpu.NewInstance(gpu.InstanceConfig{Extensions: extensions, Validation: cfg.Validation})
+	if err != nil {
+		return nil, fmt.Errorf("render: %w", err)
+	}
+	s, err := native.CreateSurface(uintptr(in.Handle))
+	if err != nil {
+		in.Close()
+		return nil, fmt.Errorf("render: a Vulkan surface: %w", err)
+	}
+	w := &Window{cfg: cfg, native: native, surface: vk.SurfaceKHR(s)}
+	if w.r, err = openRenderer(cfg, in, w.surface); err != nil {
+		in.DestroySurface(w.surface)
+		in.Close()
+		return nil, err
+	}
+	if hz := native.RefreshRate(); hz > 0 {
+		w.refresh = time.Second / time.Duration(hz)
+	}
+	w.chain.init(w.r)
+	if err := w.resize(); err != nil && err != media.ErrAgain {
+		w.native = nil // stays the caller's
+		_ = w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Name says what renders where.
+func (w *Window) Name() string { return "vulkan window, " + w.r.d.Name }
+
+// Report says how the renderer works.
+func (w *Window) Report() Report { return w.r.report() }
+
+// Messages returns what the validation layer has said.
+func (w *Window) Messages() []string { return w.r.in.Messages() }
+
+// throttleAfter is how many quick frames in a row show that the display does not make
+// anybody wait; fewer fit into a swapchain.
+const throttleAfter = 8
+
+// Display describes the window's display.
+func (w *Window) Display() media.Display {
+	d := media.Display{Width: w.chain.width, Height: w.chain.height, Refresh: w.refresh, Source: media.PresentFence,
+		Throttled: w.fast < throttleAfter, Last: w.last}
+	if w.r.d.PresentWait {
+		d.Source = media.PresentWait
+	}
+	return d
+}
+
+// resize makes a swapchain of the window's present size.
+// Errors: media.ErrAgain when nothing of the window is visible.
+func (w *Window) resize() error {
+	w.stale, w.acquired = false, false
+	width, height := w.native.DrawableSize()
+	if err := w.chain.recreate(w.r, w.surface, width, height); err != nil {
+		w.stale = true
+		return err
+	}
+	// What the old swapchain knew of presents went with it.
+	for i := range w.r.pending.buf {
+		w.r.pending.buf[i].presentID = 0
+	}
+	return nil
+}
+
+// Begin waits until there is room for a frame and acquires the image that it will be
+// drawn to.
+// Units: deadline is ns, CLOCK_MONOTONIC; 0 waits for ever.
+// Errors: media.ErrAgain at the deadline, or at once when the window is hidden;
+// media.ErrDeviceLost.
+func (w *Window) Begin(deadline media.Instant) error {
+	if err := w.r.begin(deadline); err != nil || w.acquired {
+		return err
+	}
+	timeout := ^uint64(0)
+	if deadline != 0 {
+		timeout = uint64(max(0, deadline.Sub(w.cfg.Now())))
+	}
+	return w.acquire(timeout)
+}
+
+func (w *Window) acquire(timeout uint64) error {
+	// A window that is being resized can outdate each new swapchain in turn.
+	for range 4 {
+		if width, height := w.native.DrawableSize(); w.stale || width != w.chain.wantW || height != w.chain.wantH {
+			if err := w.resize(); err != nil {
+				return err
+			}
+		}
+		r := w.chain.acquire(w.r, timeout, &w.index)
+		switch {
+		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
+			w.acquired, w.stale = true, r == vk.SUBOPTIMAL_KHR
+			w.pace()
+			return nil
+		case r == vk.TIMEOUT || r == vk.NOT_READY:
+			return media.ErrAgain
+		case r == vk.ERROR_OUT_OF_DATE_KHR:
+			w.stale = true
+		default:
+			return w.r.fail(fmt.Errorf("render: acquire an image of the window: %w", r))
+		}
+	}
+	return media.ErrAgain
+}
+
+// pace notices displays that never make anybody wait, such as a virtual X server.
+func (w *Window) pace() {
+	now := w.cfg.Now()
+	if w.refresh > 0 && w.fast < throttleAfter {
+		if w.begun != 0 && now.Sub(w.begun) < w.refresh/2 {
+			w.fast++
+		} else {
+			w.fast = 0
+		}
+	}
+	w.begun = now
+}
+
+// Present draws s and queues it for display.
+// Ownership: takes s.Frame, even on error.
+// Errors: media.ErrDeviceLost; media.ErrAgain when the window is hidden.
+func (w *Window) Present(s *media.Scheduled) error {
+	r := w.r
+	repeat := s.Repeat && r.current >= 0
+	p := stamped(s, s.Frame, 0, w.refresh)
+	if !w.acquired {
+		if err := w.Begin(0); err != nil {
+			if s.Frame != nil {
+				s.Frame.Release()
+			}
+			return err
+		}
+	}
+	i := r.current
+	if repeat {
+		if s.Frame != nil {
+			s.Frame.Release()
+		}
+		if err := r.draws.Wait(r.c, r.entries[i].drawValue, -1); err != nil {
+			return r.fail(err)
+		}
+	} else {
+		i = (r.current + 1) % len(r.entries)
+		r.ready = false
+		var err error
+		if p.Copies, err = r.upload(&r.entries[i], s.Frame); err != nil {
+			return err
+		}
+	}
+	e := &r.entries[i]
+	if err := w.draw(e, repeat); err != nil {
+		if !repeat {
+			_ = r.settleUpload(e)
+		}
+		return err
+	}
+	r.current = i
+	res := w.present()
+	if res == vk.ERROR_OUT_OF_DATE_KHR {
+		// The window changed while the frame was drawn: once more, in the new size.
+		w.stale = true
+		if err := r.draws.Wait(r.c, e.drawValue, -1); err != nil {
+			return r.fail(err)
+		}
+		if err := w.acquire(uint64(100 * time.Millisecond)); err == nil {
+			if err := w.draw(e, true); err != nil {
+				return err
+			}
+			res = w.present()
+		}
+	}
+	if res < 0 && res != vk.ERROR_OUT_OF_DATE_KHR {
+		return r.fail(fmt.Errorf("render: present: %w", res))
+	}
+	p.Submitted, p.drawValue, p.presentID = w.cfg.Now(), e.drawValue, w.presentID
+	r.pending.push(&p)
+	return r.collect()
+}
+
+func (w *Window) draw(e *entry, again bool) error {
+	im := &w.chain.images[w.index]
+	w.t = target{image: im.image, shown: vk.IMAGE_LAYOUT_PRESENT_SRC_KHR, acquired: w.chain.pendingSemaphore(), drawn: im.drawn}
+	if err := w.r.draw(e, &w.t, again); err != nil {
+		return err
+	}
+	w.chain.used(w.r.draws.Next)
+	return nil
+}
+
+func (w *Window) present() vk.Result {
+	w.acquired = false
+	if w.r.d.PresentWait {
+		w.presentID++
+	}
+	res := w.chain.present(w.r, w.index, w.presentID)
+	if res == vk.SUBOPTIMAL_KHR || res == vk.ERROR_OUT_OF_DATE_KHR {
+		w.stale = true
+	}
+	return res
+}
+
+// Feedback pops what is known about the oldest presented frame.
+func (w *Window) Feedback(p *media.Presented) bool {
+	q := w.r.pending.oldest()
+	if q == nil || w.r.lost != nil {
+		return false
+	}
+	source := media.PresentFence
+	if q.presentID != 0 {
+		switch r := w.chain.shown(w.r, q.presentID); {
+		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
+			source = media.PresentWait
+		case r == vk.TIMEOUT:
+			return false
+		default:
+			q.presentID = 0 // the swapchain went; the fence will do
+			return false
+		}
+	} else if done, err := w.r.draws.Done(w.r.c, q.drawValue); err != nil || !done {
+		_ = w.r.fail(err)
+		return false
+	}
+	*p = q.Presented
+	p.Source, p.Actual = source, w.cfg.Now()
+	p.Missed = missed(q.Target, p.Actual, w.refresh)
+	if source == media.PresentWait {
+		w.last = p.Actual
+	}
+	w.r.pending.pop()
+	return true
+}
+
+// Poll pops a window event.
+func (w *Window) Poll(e *media.Event) bool { return w.native.PollEvent(e) }
+
+// Screenshot returns the current frame at its own displayed size.
+func (w *Window) Screenshot() (*image.RGBA, error) { return w.r.screenshot() }
+
+// Close waits for the GPU, releases every frame and closes device and window.
+func (w *Window) Close() error {
+	if w.r.d == nil {
+		return nil
+	}
+	_ = w.r.d.WaitIdle()
+	w.chain.free(w.r)
+	w.r.in.DestroySurface(w.surface)
+	err := w.r.close()
+	if w.native != nil {
+		if e := w.native.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
