@@ -8,7 +8,7 @@ import (
 )
 
 // Pool lends memory for frames; *framepool.Pool is one.
-type Pool interface {
+type Pool = interface {
 	// Wait returns a free frame, and os.ErrClosed once cancel is closed.
 	Wait(cancel <-chan struct{}) (*media.Frame, error)
 	// Layout describes f as a w×h picture.
@@ -36,7 +36,8 @@ type Config struct {
 	Beep       bool
 	SampleRate int // 48000
 	Channels   int // 2
-	Pool       Pool
+	// Pool may be given later: see [Source.UsePool].
+	Pool Pool
 }
 
 // Resolve fills in the defaults and says what is wrong: how large a pool must be is known

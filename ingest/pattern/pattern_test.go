@@ -342,7 +342,6 @@ func TestInterrupt(t *testing.T) {
 func TestNewErrors(t *testing.T) {
 	pool := testPool(t, 1, 64, 48)
 	for name, c := range map[string]Config{
-		"no pool":      {},
 		"small":        {Width: 15, Height: 16, Pool: pool},
 		"height only":  {Height: 16, Pool: pool},
 		"large":        {Width: 16385, Height: 16, Pool: pool},
@@ -362,6 +361,17 @@ func TestNewErrors(t *testing.T) {
 		if s, err := New(c); err == nil || s != nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	bare, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bare.ReadFrame(); err == nil {
+		t.Error("a frame without a pool")
+	}
+	bare.UsePool(pool)
+	if _, err := bare.ReadFrame(); err == nil {
+		t.Error("1920x1080 in a slot for 64x48")
 	}
 	s := testSource(t, Config{Width: 640, Height: 480, Pool: pool})
 	if _, err := s.ReadFrame(); err == nil {

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -41,9 +42,6 @@ func New(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %w", err)
 	}
-	if cfg.Pool == nil {
-		return nil, fmt.Errorf("pattern: no pool to take frames from")
-	}
 	s := &Source{cfg: cfg, paint: newPainter(&cfg), frames: -1, samples: -1, interrupted: make(chan struct{})}
 	tb := s.timebase()
 	s.info = media.Info{Name: name, Format: "pattern", Duration: cfg.Duration, Seekable: true, Streams: []media.Stream{{
@@ -77,6 +75,10 @@ func New(cfg Config) (*Source, error) {
 // Info describes the source.
 func (s *Source) Info() *media.Info { return &s.info }
 
+// UsePool gives the source the pool to take frames from, before the first ReadFrame.
+// Ownership: the pool stays the caller's.
+func (s *Source) UsePool(p Pool) { s.cfg.Pool = p }
+
 // Config returns the configuration with its defaults filled in.
 func (s *Source) Config() Config { return s.cfg }
 
@@ -108,6 +110,9 @@ func (s *Source) ReadFrame() (*media.Frame, error) {
 	case <-s.interrupted:
 		return nil, os.ErrClosed
 	default:
+	}
+	if s.cfg.Pool == nil {
+		return nil, errors.New("pattern: no pool to take frames from")
 	}
 	n := s.frame
 	if s.frames >= 0 && n >= s.frames {
