@@ -59,8 +59,8 @@ type Video struct {
 	name    string
 	ctx     libav.CodecContext
 	alloc   *libav.Allocator
-	formats []pixelFormat    // by AVPixelFormat
-	targets []int32          // what unknown formats are converted to
+	formats []pixelFormat // by AVPixelFormat
+	targets []int32       // what unknown formats are converted to
 	mapping []byte
 	base    uintptr
 

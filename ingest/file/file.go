@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/scanout-av/scanout/internal/libav"
 	"github.com/scanout-av/scanout/media"
@@ -44,6 +43,7 @@ type Source struct {
 	selected []bool
 	bases    []media.Timebase
 	queue    []libav.Packet // read ahead by Seek
+	head     int            // of queue
 	props    libav.PacketProps
 
 	packets packetStore
@@ -177,11 +177,9 @@ func (s *Source) read(au *media.AccessUnit) error {
 
 // next returns the next packet of the queue or of the file.
 func (s *Source) next() (libav.Packet, error) {
-	if len(s.queue) > 0 {
-		p := s.queue[0]
-		n := copy(s.queue, s.queue[1:])
-		s.queue = s.queue[:n]
-		return p, nil
+	if s.head < len(s.queue) {
+		s.head++
+		return s.queue[s.head-1], nil
 	}
 	p := s.packets.get()
 	if p == 0 {
@@ -207,94 +205,6 @@ func (s *Source) next() (libav.Packet, error) {
 		}
 		return 0, fmt.Errorf("file: read %s: %w", s.info.Name, err)
 	}
-}
-
-// Seek moves to the last keyframe at or before t of the first selected video stream, or
-// of the streams' own choice when there is none, and to the first keyframe when t lies
-// before it.
-// Units: t is on the timeline of the timestamps, which begins at Info().Start.
-// Errors: os.ErrClosed after Interrupt; media.ErrNotSupported when the source cannot seek.
-func (s *Source) Seek(t time.Duration) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stop.Load() != 0 || s.ctx == 0 {
-		return os.ErrClosed
-	}
-	if !s.info.Seekable {
-		return fmt.Errorf("file: seek %s: it can only be played from where it is: %w", s.info.Name, media.ErrNotSupported)
-	}
-	err := s.seek(max(t, s.info.Start))
-	if s.stop.Load() != 0 {
-		return os.ErrClosed
-	}
-	if err != nil {
-		return fmt.Errorf("file: seek %s to %v: %w", s.info.Name, t, err)
-	}
-	return nil
-}
-
-func (s *Source) seek(t time.Duration) error {
-	stream, target := -1, int64(t/time.Microsecond)
-	for i := range s.info.Streams {
-		st := &s.info.Streams[i]
-		if st.Kind == media.KindVideo && !st.CoverArt && s.selected[i] {
-			stream, target = i, int64(st.Timebase.Ticks(t))
-			break
-		}
-	}
-	// Indexes go by decoding time, which may lie before t while the picture lies after
-	// it: look at what comes, and go further back when it is too late.
-	ts := target
-	for range 4 {
-		s.drop()
-		if err := s.calls.Seek(s.ctx, stream, ts, libav.SeekBackward); err != nil {
-			// Nothing lies before ts: begin with what comes first.
-			if err := s.calls.Seek(s.ctx, stream, ts, 0); err != nil {
-				return err
-			}
-			return nil
-		}
-		if stream < 0 {
-			return nil
-		}
-		first, ok := s.readAhead(stream)
-		if !ok || first.PTS == libav.NoTimestamp || first.PTS <= target {
-			return nil
-		}
-		before := first.PTS
-		if first.DTS != libav.NoTimestamp {
-			before = min(before, first.DTS)
-		}
-		ts = min(ts, before) - 1
-	}
-	return nil
-}
-
-// readAhead queues packets until the first one of a stream, and returns that.
-func (s *Source) readAhead(stream int) (libav.PacketProps, bool) {
-	for range 256 {
-		p := s.packets.get()
-		if p == 0 {
-			break
-		}
-		if s.calls.ReadPacket(s.ctx, p) != nil {
-			s.packets.put(p)
-			break
-		}
-		s.queue = append(s.queue, p)
-		s.lib.PacketProps(p, &s.props)
-		if int(s.props.Stream) == stream {
-			return s.props, true
-		}
-	}
-	return libav.PacketProps{}, false
-}
-
-func (s *Source) drop() {
-	for _, p := range s.queue {
-		s.packets.put(p)
-	}
-	s.queue = s.queue[:0]
 }
 
 // Interrupt makes a blocked or later Read or Seek return os.ErrClosed soon.
