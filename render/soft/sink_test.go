@@ -142,24 +142,24 @@ func TestWindowUpdatesWhatChanged(t *testing.T) {
 	}
 	present(rect{0, 0, 8, 10})
 	present(rect{0, 2, 8, 6})
-	f.Orientation.Rotation = 90
+	f.SAR = media.Rational{Num: 2, Den: 1}
 	present(rect{0, 0, 8, 10})
 	if c.pix[0] != 0 {
 		t.Error("another geometry, and the border was not painted")
 	}
-	present(rect{0, 0, 7, 10})
+	present(rect{0, 3, 8, 3})
 	c.resize(20, 3)
 	present(rect{0, 0, 20, 3})
-	present(rect{9, 0, 2, 3})
+	present(rect{6, 0, 8, 3})
 
 	// A resize between drawing and showing: once is made up for, twice is reported.
 	c.stale = 1
-	present(rect{9, 0, 2, 3})
+	present(rect{6, 0, 8, 3})
 	c.stale = 2
 	if err := show(t, w, f, media.Scheduled{}); !errors.Is(err, media.ErrOutOfDate) {
 		t.Errorf("error %v", err)
 	}
-	present(rect{9, 0, 2, 3})
+	present(rect{6, 0, 8, 3})
 	if err := w.SetFullscreen(true); err != nil || !c.full {
 		t.Error("no fullscreen")
 	}
