@@ -275,10 +275,34 @@ func TestDescription(t *testing.T) {
 		}
 	})
 	first(t, filepath.Join(dir, "sample_rotate_and_reflect.mp4"), func(f *media.Frame) {
-		if f.Orientation == (media.Orientation{}) {
-			t.Error("no orientation")
+		// ffmpeg turns pictures upright by itself: the luma planes must agree.
+		upright, err := exec.Command(tool(t), "-v", "error", "-i", filepath.Join(dir, "sample_rotate_and_reflect.mp4"),
+			"-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-").Output()
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("%+v", f.Orientation)
+		w, h := f.DisplaySize()
+		if f.Orientation == (media.Orientation{}) || len(upright) != w*h*3/2 {
+			t.Fatalf("%+v, %dx%d, %d bytes", f.Orientation, w, h, len(upright))
+		}
+		wrong := 0
+		for y := range f.Height {
+			for x := range f.Width {
+				u, v, uw, uh := x, y, f.Width, f.Height
+				if f.Orientation.Mirror {
+					u = uw - 1 - u
+				}
+				for range f.Orientation.Rotation / 90 {
+					u, v, uw, uh = uh-1-v, u, uh, uw
+				}
+				if upright[v*w+u] != f.Planes[0].Data[y*f.Planes[0].Stride+x] {
+					wrong++
+				}
+			}
+		}
+		if wrong != 0 {
+			t.Errorf("%+v: %d samples are elsewhere", f.Orientation, wrong)
+		}
 	})
 	sar := generate(t, "sar.mp4", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-frames:v", "2", "-vf", "setsar=4/3", "-c:v", "libx264",
 		"-color_range", "pc", "-colorspace", "bt470bg", "-color_primaries", "bt470bg", "-color_trc", "smpte170m")

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,9 +307,9 @@ func TestOutlive(t *testing.T) {
 
 func TestHTTP(t *testing.T) {
 	path := clip(t, "a.mp4")
-	var requests int
+	var requests atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests++
+		requests.Add(1)
 		http.ServeFile(w, r, path)
 	}))
 	defer srv.Close()
@@ -324,7 +325,7 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	au.Release()
-	if requests == 0 {
+	if requests.Load() == 0 {
 		t.Error("nobody asked the server")
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -343,9 +344,10 @@ func TestStalled(t *testing.T) {
 	}
 	stalled := make(chan bool, 8)
 	release := make(chan bool)
-	send := len(b)
+	var send atomic.Int32
+	send.Store(int32(len(b)))
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Write(b[:send])
+		w.Write(b[:send.Load()])
 		w.(http.Flusher).Flush()
 		stalled <- true
 		<-release
@@ -378,15 +380,14 @@ func TestStalled(t *testing.T) {
 	}
 	s.Close()
 
-	send = 100 // too little to open
+	send.Store(100) // too little to open
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-stalled; cancel() }()
 	if _, err := Open(ctx, Config{URL: srv.URL}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled Open: %v", err)
 	}
-	s = nil
 	// Close alone ends a blocked Read, too.
-	send = len(b)
+	send.Store(int32(len(b)))
 	s2 := open(t, srv.URL)
 	<-stalled
 	go func() {
