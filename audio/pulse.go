@@ -51,7 +51,9 @@ type pulse struct {
 	running bool  // the last answer said so
 	started bool  // sound has come out since the last flush
 	dry     bool  // the device is dry: an underrun, if more is sent
-	trigger bool  // the rest of the stream is too short to start by itself
+	gap     bool  // there was silence: the line breaks with the next samples
+	drain   bool  // the rest of the stream is too short for the server to play it unasked
+	drained int64 // what had been sent when that was last said
 	poll    poll
 	count   int64 // underruns
 	err     error // why the server is gone

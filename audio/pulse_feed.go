@@ -50,8 +50,8 @@ func (p *pulse) feed() {
 func (p *pulse) control() error {
 	p.mu.Lock()
 	want, epoch, done := p.want, p.epoch, p.done
-	trigger := p.trigger
-	p.trigger = false
+	drain := p.drain
+	p.drain = false
 	stream, input := p.stream, p.sinkInput
 	p.mu.Unlock()
 
@@ -79,8 +79,8 @@ func (p *pulse) control() error {
 		}
 		p.mu.Lock()
 		if want.flushes != done.flushes {
-			p.sent, p.read = 0, 0
-			p.started, p.dry = false, false
+			p.sent, p.read, p.drained = 0, 0, 0
+			p.started, p.dry, p.gap = false, false, false
 		}
 		if epoch != p.doneEpoch {
 			p.line.reset()
@@ -89,9 +89,9 @@ func (p *pulse) control() error {
 		p.done, p.doneEpoch = want, epoch
 		p.mu.Unlock()
 	}
-	if trigger {
-		if err := p.wire.streamCommand(proto.OpTriggerPlaybackStream, stream); err != nil {
-			return fmt.Errorf("start: %w", err)
+	if drain {
+		if err := p.wire.streamCommand(proto.OpDrainPlaybackStream, stream); err != nil {
+			return fmt.Errorf("drain: %w", err)
 		}
 	}
 	return nil
@@ -176,9 +176,10 @@ func (p *pulse) event(m *message) {
 	case proto.OpStarted:
 		// What was measured before the gap does not hold after it.
 		p.line.reset()
-		p.started, p.dry = true, false
+		p.started, p.dry, p.gap = true, false, false
 	case proto.OpUnderflow:
 		p.dry = p.started && !p.want.paused
+		p.gap = true
 	case proto.OpPlaybackStreamMoved, proto.OpPlaybackStreamSuspended:
 		p.line.reset()
 	case proto.OpPlaybackStreamKilled:
@@ -209,20 +210,29 @@ func (p *pulse) answer(m *message) {
 		at = now.Add(-time.Duration(wall-d.server) * time.Microsecond)
 	}
 	queued := d.write - d.read
-	moved := p.sent != q.sent || p.ring.length() > 0
-	p.read = q.sent - max(queued, 0)
+	read := q.sent - max(queued, 0)
+	taking := read != p.read
+	p.read = read
 	p.running = d.running
-	position := p.span(q.sent-queued) - time.Duration(d.latency)*time.Microsecond
+	if taking && p.gap {
+		p.gap = false
+		p.line.reset()
+	}
+	p.started = p.started || d.running
+	idle := q.sent == p.sent && p.ring.length() == 0
+	if idle && queued <= 0 && !d.running && p.started && !p.want.paused {
+		p.dry = true // a server that was told to drain sends no event
+	}
 	switch {
-	case d.running:
-		p.started = true
-		p.line.add(position, at)
-	case p.want.paused:
-	case queued > 0 && !moved:
-		p.trigger = true
+	case queued <= 0 && !taking && p.line.n > 0:
+		// All has been taken, and what comes after it is silence: the line leads to the end.
+	case d.running, queued <= 0 && q.sent > 0:
+		// If nothing runs, all was taken between two questions: it is heard no later than
+		// this says.
+		p.line.add(p.span(q.sent-queued)-time.Duration(d.latency)*time.Microsecond, at)
+	case idle && queued > 0 && q.sent != p.drained && !p.want.paused:
+		p.drain = true
+		p.drained = q.sent
 		p.signal()
-	case queued <= 0 && q.sent > 0 && p.line.n == 0:
-		// All of it was taken between two questions. It is heard no later than this says.
-		p.line.add(position, at)
 	}
 }

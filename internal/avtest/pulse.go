@@ -57,6 +57,46 @@ func Pulse(t testing.TB) *PulseServer {
 	return &PulseServer{Process: p, Server: "unix:" + socket, Monitor: "null.monitor", socket: socket}
 }
 
+// PipeWire starts PipeWire with its PulseAudio server and a null sink named "null", and
+// ends all of it with the test.
+func PipeWire(t testing.TB) *PulseServer {
+	t.Helper()
+	bus := need(t, "dbus-daemon", "dbus-daemon")
+	var paths [3]string
+	for i, p := range []string{"pipewire", "wireplumber", "pipewire-pulse"} {
+		paths[i] = need(t, p, p)
+	}
+	need(t, "pactl", "pulseaudio-utils")
+	dir := tempDir(t)
+	env := append(without(os.Environ(), "HOME", "XDG_RUNTIME_DIR", "PULSE_SERVER", "PULSE_RUNTIME_PATH", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"),
+		"HOME="+dir, "XDG_RUNTIME_DIR="+dir, "DBUS_SESSION_BUS_ADDRESS=unix:path="+filepath.Join(dir, "bus"))
+	begin := func(socket, path string, args ...string) *Process {
+		t.Helper()
+		cmd := exec.Command(path, args...)
+		cmd.Env = env
+		p := start(t, cmd)
+		p.waitFor(t, "its socket is there", func() bool {
+			c, err := net.Dial("unix", filepath.Join(dir, socket))
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
+		return p
+	}
+	begin("bus", bus, "--session", "--nofork", "--address=unix:path="+filepath.Join(dir, "bus"))
+	begin("pipewire-0", paths[0])
+	begin("pipewire-0", paths[1])
+	const socket = "pulse/native"
+	p := begin(socket, paths[2])
+	s := &PulseServer{Process: p, Server: "unix:" + filepath.Join(dir, socket), Monitor: "null.monitor", socket: filepath.Join(dir, socket)}
+	s.Pactl(t, "load-module", "module-null-sink", "sink_name=null", "rate=48000", "channels=2")
+	p.waitFor(t, "the null sink is the default", func() bool {
+		return strings.Contains(s.Pactl(t, "info"), "Default Sink: null")
+	})
+	return s
+}
+
 // Pactl runs pactl on the server and returns what it prints.
 func (s *PulseServer) Pactl(t testing.TB, args ...string) string {
 	t.Helper()

@@ -1,0 +1,106 @@
+package audio
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jfreymuth/pulse/proto"
+)
+
+// TestPulseAnswers feeds a stream with a script of what servers say and checks what it
+// makes of that. The clock is a fake; nothing is sent.
+func TestPulseAnswers(t *testing.T) {
+	c := &fakeClock{t: 1e9}
+	cfg := Config{Now: c.now}
+	if err := cfg.validate(); err != nil {
+		t.Fatal(err)
+	}
+	p := &pulse{cfg: &cfg, ring: newRing(1 << 12), wake: make(chan struct{}, 1), stream: 7}
+	const bytesPerMS = 48 * 8
+	// answer is an answer to a question of now: ms that were sent, that are still queued, and
+	// that lie between the queue and the ear.
+	answer := func(queued, latency int64, running bool) {
+		t.Helper()
+		p.poll = poll{tag: ownTag | 1, pending: true, epoch: p.epoch, at: c.t, wall: 1, sent: p.sent}
+		p.event(&message{op: proto.OpReply, tag: ownTag | 1, delay: delay{
+			latency: uint64(latency) * 1000, running: running, write: 1000 + p.sent, read: 1000 + p.sent - queued*bytesPerMS}})
+	}
+	want := func(heard time.Duration, ok bool) {
+		t.Helper()
+		if h, k := p.heard(c.t); k != ok || ok && h != heard {
+			t.Fatalf("heard %v, %v; want %v, %v", h, k, heard, ok)
+		}
+	}
+	event := func(op uint32) { p.event(&message{op: op, stream: 7}) }
+
+	want(0, false)
+	p.sent = 100 * bytesPerMS
+	answer(100, 30, false)
+	want(0, false)
+	if !p.drain {
+		t.Error("a stream that does not start by itself is not started")
+	}
+	p.drain = false
+	event(proto.OpStarted)
+	answer(80, 30, true) // 20 ms taken, 10 ms of silence before them
+	want(0, false)
+	c.advance(15 * ms)
+	want(5*ms, true)
+	answer(75, 10, true) // 25 taken
+	want(15*ms, true)
+	c.advance(200 * ms)
+	want(100*ms, true) // never more than was sent
+
+	// Silence after the end: the line goes on to it and is not pulled back.
+	answer(0, 40, true)
+	c.advance(10 * ms)
+	answer(0, 40, false)
+	c.advance(10 * ms)
+	want(80*ms, true)
+	answer(0, 40, false)
+	c.advance(30 * ms)
+	want(100*ms, true)
+	if !p.dry {
+		t.Error("the device is dry and nobody noticed")
+	}
+
+	// After the gap the line starts anew.
+	event(proto.OpUnderflow)
+	p.sent += 100 * bytesPerMS
+	p.dry = false
+	answer(90, 40, true) // 110 ms taken, 70 heard
+	want(70*ms, true)    // the Sink holds what it has said
+
+	// An answer to a question from before a pause is void.
+	p.poll = poll{tag: ownTag | 2, pending: true, epoch: p.epoch, at: c.t, wall: 1, sent: p.sent}
+	p.epoch++
+	want(0, false)
+	p.event(&message{op: proto.OpReply, tag: ownTag | 2, delay: delay{running: true, write: p.sent, read: p.sent}})
+	if p.line.n != 1 {
+		t.Errorf("a void answer counts: %d", p.line.n)
+	}
+	p.doneEpoch = p.epoch
+
+	// An underflow before any sound, or while paused, is none.
+	p.started, p.dry = false, false
+	event(proto.OpUnderflow)
+	if p.dry {
+		t.Error("an underrun before the first sound")
+	}
+	p.started, p.want.paused = true, true
+	event(proto.OpUnderflow)
+	if p.dry {
+		t.Error("an underrun while paused")
+	}
+	p.want.paused = false
+
+	// Someone else's stream.
+	p.event(&message{op: proto.OpPlaybackStreamKilled, stream: 8})
+	if p.err != nil {
+		t.Error(p.err)
+	}
+	event(proto.OpPlaybackStreamKilled)
+	if p.err == nil {
+		t.Error("a killed stream goes unnoticed")
+	}
+}
