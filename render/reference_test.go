@@ -171,3 +171,5 @@ func fill(f *media.Frame, seed uint64) {
 		}
 	}
 }
+
+func newRGBA(w, h int) *image.RGBA { return image.NewRGBA(image.Rect(0, 0, w, h)) }

@@ -26,6 +26,23 @@ func (f Filter) String() string {
 	return [...]string{"bilinear", "nearest", "none", "unknown"}[min(f, numFilters)]
 }
 
+// Chroma says how subsampled chroma is brought to the size of luma.
+type Chroma uint8
+
+// Chroma modes.
+const (
+	// ChromaNearest colours all pixels that a chroma sample belongs to; the fastest.
+	ChromaNearest Chroma = iota
+	// ChromaBilinear interpolates between chroma samples at their siting, as the Vulkan
+	// renderer does. It takes several times as long.
+	ChromaBilinear
+	numChromas
+)
+
+func (c Chroma) String() string {
+	return [...]string{"nearest", "bilinear", "unknown"}[min(c, numChromas)]
+}
+
 // Canvas is a window whose picture lies in memory; a software *sdl.Window is one.
 type Canvas interface {
 	// Surface returns the picture's memory, valid until the next resize.
@@ -47,6 +64,7 @@ const maxPixels = 1 << 28
 // Config describes a sink.
 type Config struct {
 	Filter Filter
+	Chroma Chroma
 	// Window is what NewWindow draws into.
 	// Ownership: the sink's from then on, also when NewWindow fails.
 	Window Canvas
@@ -66,6 +84,9 @@ type Config struct {
 func (c *Config) check() error {
 	if c.Filter >= numFilters {
 		return fmt.Errorf("soft: filter %d: %w: use bilinear, nearest or none", c.Filter, media.ErrNotSupported)
+	}
+	if c.Chroma >= numChromas {
+		return fmt.Errorf("soft: chroma mode %d: %w: use nearest or bilinear", c.Chroma, media.ErrNotSupported)
 	}
 	if c.Refresh < 0 || c.Refresh > 10_000 || math.IsNaN(c.Refresh) {
 		return fmt.Errorf("soft: a refresh rate of %v Hz is not possible: use 0 to 10000", c.Refresh)

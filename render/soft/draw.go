@@ -47,6 +47,7 @@ const (
 // painter draws frames into a target.
 type painter struct {
 	filter Filter
+	chroma Chroma
 	shape  shape
 	src    source
 	at     rect // of the target
@@ -116,7 +117,7 @@ func (p *painter) border(t *target) {
 }
 
 func (p *painter) configure(f *media.Frame, s shape) error {
-	if err := p.src.configure(s.format, s.width, s.height, s.color, s.packing); err != nil {
+	if err := p.src.configure(s.format, s.width, s.height, s.color, s.packing, p.chroma); err != nil {
 		return err
 	}
 	p.turn = turnOf(s.orientation)

@@ -19,6 +19,7 @@ type general struct {
 	y, u, v   channel
 	chroma    bool
 	subX      uint
+	sx, sy    siting // with chroma between its samples
 	subY      uint
 	shift     uint // of a 16-bit word
 	wide      bool // 16-bit samples
@@ -35,6 +36,7 @@ func (g *general) configure(format media.PixelFormat, c media.Color, to yuv.Pack
 	d := format.Info()
 	*g = general{format: format, subX: uint(d.ChromaX), subY: uint(d.ChromaY), shift: uint(d.Shift),
 		wide: d.SampleBytes == 2, chroma: d.Planes > 1 || d.Components[0] == 2}
+	g.sx, g.sy = sitings(d, c.Chroma)
 	cv := c.Conversion(d.BitDepth)
 	codes := float64(int(1)<<d.BitDepth - 1)
 	for i := range 3 {

@@ -36,7 +36,7 @@ func NewOffscreen(cfg Config) (*Offscreen, error) {
 	if cfg.Width < 0 || cfg.Height < 0 || (cfg.Width == 0) != (cfg.Height == 0) || int64(cfg.Width)*int64(cfg.Height) > maxPixels {
 		return nil, fmt.Errorf("soft: an offscreen target of %dx%d is not possible: use 1x1 to 16384x16384, or 0x0 for the picture's own size", cfg.Width, cfg.Height)
 	}
-	o := &Offscreen{cfg: cfg, paint: painter{filter: cfg.Filter}, display: pace.Simulated{Period: period(cfg.Refresh)}}
+	o := &Offscreen{cfg: cfg, paint: painter{filter: cfg.Filter, chroma: cfg.Chroma}, display: pace.Simulated{Period: period(cfg.Refresh)}}
 	if cfg.Width > 0 {
 		o.resize(cfg.Width, cfg.Height)
 	}

@@ -14,6 +14,7 @@ type source struct {
 	pic     yuv.Picture
 	neutral []byte // a row of chroma without colour, for grey
 	general general
+	smooth  smooth
 	f       *media.Frame
 }
 
@@ -26,6 +27,8 @@ const (
 	wayGray               // grey, given to package yuv with chroma without colour
 	wayRGB                // RGB
 	wayGeneral            // anything else
+	waySmooth             // 8 bits, chroma between its samples
+	wayExact              // anything else, chroma between its samples
 )
 
 // layouts are the ways of package yuv. Formats that are missing here go the general way.
@@ -64,7 +67,7 @@ func matrix(m media.Matrix) (yuv.Matrix, bool) {
 }
 
 // configure prepares s for frames of format and size w×h in a resolved colour.
-func (s *source) configure(format media.PixelFormat, w, h int, c media.Color, to yuv.Packing) error {
+func (s *source) configure(format media.PixelFormat, w, h int, c media.Color, to yuv.Packing, chroma Chroma) error {
 	*s = source{neutral: s.neutral}
 	d := format.Info()
 	if d.Planes == 0 {
@@ -84,10 +87,17 @@ func (s *source) configure(format media.PixelFormat, w, h int, c media.Color, to
 			cfg.Range = yuv.Full
 		}
 		conv, err := yuv.New(cfg)
+		if err == nil && chroma == ChromaBilinear && d.ChromaX > 0 && d.BitDepth == 8 {
+			s.way, err = waySmooth, s.smooth.configure(format, w, c, cfg)
+		} else {
+			s.way, s.conv = l.way, conv
+		}
 		if err != nil {
 			return fmt.Errorf("soft: convert %v: %w", format, err)
 		}
-		s.way, s.conv = l.way, conv
+	}
+	if chroma == ChromaBilinear && d.ChromaX > 0 && s.way != waySmooth {
+		s.way = wayExact
 	}
 	s.pic.Width, s.pic.Height = w, h
 	if s.way == wayGray {
@@ -146,6 +156,17 @@ func (s *source) rows(dst []byte, stride, from, to int) error {
 	case wayRGB:
 		for y := from; y < to; y++ {
 			s.general.rgbRow(dst[(y-from)*stride:], s.f.Planes[0].Data[y*s.f.Planes[0].Stride:], s.f.Width)
+		}
+	case waySmooth:
+		for y := from; y < to; y++ {
+			if err := s.smooth.row(dst[(y-from)*stride:], stride, s.f, &s.general, y); err != nil {
+				return err
+			}
+		}
+		s.smooth.pic.Planes[0] = nil
+	case wayExact:
+		for y := from; y < to; y++ {
+			s.general.chromaRow(dst[(y-from)*stride:], s.f, y)
 		}
 	default:
 		for y := from; y < to; y++ {

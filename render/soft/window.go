@@ -37,7 +37,7 @@ func NewWindow(cfg Config) (*Window, error) {
 	if cfg.Window == nil {
 		return nil, errors.New("soft: no window: set Window, or use NewOffscreen")
 	}
-	w := &Window{cfg: cfg, win: cfg.Window, paint: painter{filter: cfg.Filter}}
+	w := &Window{cfg: cfg, win: cfg.Window, paint: painter{filter: cfg.Filter, chroma: cfg.Chroma}}
 	err := w.cfg.check()
 	if err == nil && (cfg.Now == nil || cfg.Sleep == nil) {
 		err = errors.New("soft: a window needs a clock: set Now and Sleep")
