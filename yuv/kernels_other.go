@@ -10,3 +10,5 @@ func hasVariant(Variant) bool { return false }
 func vectorSteps(*Converter) []step { return nil }
 
 func storeFence() {}
+
+func reverseSteps(*Reverse) []reverseStep { return nil }
