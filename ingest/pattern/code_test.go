@@ -103,19 +103,20 @@ func scale(src *image.RGBA, w, h int, at image.Point) *image.RGBA {
 }
 
 func TestReadFrameNumberRGBA(t *testing.T) {
-	const w, h = 640, 360
+	const w, h = 320, 180
 	s := testSource(t, Config{Width: w, Height: h, Rate: media.Rational{Num: 60, Den: 1}})
-	for _, n := range []uint32{0, 1, 59, 60, 61, 123457} {
+	for _, n := range []uint32{0, 59, 60, 123457} {
 		s.frame = int64(n)
 		f := mustRead(t, s)
 		img := toRGBA(f)
 		f.Release()
-		for _, size := range [][2]int{{640, 360}, {1280, 720}, {320, 180}, {417, 239}, {200, 100}, {1000, 700}} {
-			got, err := ReadFrameNumberRGBA(scale(img, size[0], size[1], image.Pt(3, 7)), w, h)
+		for _, size := range [][2]int{{320, 180}, {640, 360}, {160, 90}, {209, 119}, {100, 50}, {500, 350}} {
+			scaled := scale(img, size[0], size[1], image.Pt(3, 7))
+			got, err := ReadFrameNumberRGBA(scaled, w, h)
 			if err != nil || got != n {
 				t.Errorf("frame %d at %v reads as %d, %v", n, size, got, err)
 			}
-			if got := Flash(scale(img, size[0], size[1], image.Pt(3, 7)), w, h); got != s.Flash(int64(n)) {
+			if got := Flash(scaled, w, h); got != s.Flash(int64(n)) {
 				t.Errorf("frame %d at %v: flash %v", n, size, got)
 			}
 		}
@@ -146,7 +147,7 @@ func TestFlashAndBeepCoincide(t *testing.T) {
 		{media.Rational{Num: 60000, Den: 1001}, 44100, false}, {media.Rational{Num: 25, Den: 2}, 8000, true},
 		{media.Rational{Num: 240, Den: 1}, 44100, false}, {media.Rational{Num: 3, Den: 2}, 48000, true},
 	} {
-		const seconds = 12
+		const seconds = 8
 		s := testSource(t, Config{Width: 32, Height: 32, Rate: c.rate, Beep: true, SampleRate: c.sampleRate, Channels: 3, Duration: seconds * time.Second})
 		var flashes []time.Duration
 		lit := false
@@ -194,7 +195,7 @@ func TestFlashAndBeepCoincide(t *testing.T) {
 		if total != seconds*int64(c.sampleRate) {
 			t.Errorf("%v: %d samples", c.rate, total)
 		}
-		if len(flashes) < 8 || len(beeps) != len(flashes) {
+		if len(flashes) < 6 || len(beeps) != len(flashes) {
 			t.Fatalf("%v at %d Hz: %d flashes, %d beeps", c.rate, c.sampleRate, len(flashes), len(beeps))
 		}
 		half := time.Second/time.Duration(2*c.sampleRate) + 1
