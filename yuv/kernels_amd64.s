@@ -5536,6 +5536,302 @@ packedRGB24AVX2_loop:
 	VZEROUPPER
 	RET
 
+// func reversePlanarAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+// Requires: AVX, AVX2
+TEXT ·reversePlanarAVX2(SB), NOSPLIT, $0-64
+	MOVQ    s0+0(FP), AX
+	MOVQ    s1+8(FP), CX
+	MOVQ    y0+16(FP), DX
+	MOVQ    y1+24(FP), BX
+	MOVQ    u+32(FP), SI
+	MOVQ    v+40(FP), DI
+	MOVQ    n+48(FP), R8
+	MOVQ    k+56(FP), R9
+	VMOVDQU 512(R9), Y0
+
+reversePlanarAVX2_loop:
+	VMOVDQU      (AX), Y2
+	VPAND        Y0, Y2, Y1
+	VPSRLW       $0x08, Y2, Y2
+	VPMADDWD     (R9), Y1, Y3
+	VPMADDWD     64(R9), Y2, Y4
+	VPADDD       384(R9), Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x0f, Y3, Y3
+	VMOVDQU      (CX), Y5
+	VPAND        Y0, Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R9), Y4, Y6
+	VPMADDWD     64(R9), Y5, Y7
+	VPADDD       384(R9), Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSRLD       $0x0f, Y6, Y6
+	VPADDW       Y4, Y1, Y1
+	VPADDW       Y5, Y2, Y2
+	VMOVDQU      32(AX), Y5
+	VPAND        Y0, Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R9), Y4, Y7
+	VPMADDWD     64(R9), Y5, Y8
+	VPADDD       384(R9), Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPSRLD       $0x0f, Y7, Y7
+	VMOVDQU      32(CX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R9), Y8, Y10
+	VPMADDWD     64(R9), Y9, Y11
+	VPADDD       384(R9), Y10, Y10
+	VPADDD       Y11, Y10, Y10
+	VPSRLD       $0x0f, Y10, Y10
+	VPADDW       Y8, Y4, Y4
+	VPADDW       Y9, Y5, Y5
+	VPACKUSDW    Y7, Y3, Y3
+	VPACKUSDW    Y10, Y6, Y6
+	VSHUFPS      $0xdd, Y4, Y1, Y7
+	VSHUFPS      $0x88, Y4, Y1, Y1
+	VPADDW       Y7, Y1, Y1
+	VSHUFPS      $0xdd, Y5, Y2, Y4
+	VSHUFPS      $0x88, Y5, Y2, Y2
+	VPADDW       Y4, Y2, Y2
+	VPMADDWD     128(R9), Y1, Y4
+	VPMADDWD     192(R9), Y2, Y5
+	VPADDD       448(R9), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRAD       $0x11, Y4, Y4
+	VPMADDWD     256(R9), Y1, Y1
+	VPMADDWD     320(R9), Y2, Y2
+	VPADDD       448(R9), Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPSRAD       $0x11, Y1, Y1
+	VMOVDQU      64(AX), Y5
+	VPAND        Y0, Y5, Y2
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R9), Y2, Y7
+	VPMADDWD     64(R9), Y5, Y8
+	VPADDD       384(R9), Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPSRLD       $0x0f, Y7, Y7
+	VMOVDQU      64(CX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R9), Y8, Y10
+	VPMADDWD     64(R9), Y9, Y11
+	VPADDD       384(R9), Y10, Y10
+	VPADDD       Y11, Y10, Y10
+	VPSRLD       $0x0f, Y10, Y10
+	VPADDW       Y8, Y2, Y2
+	VPADDW       Y9, Y5, Y5
+	VMOVDQU      96(AX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R9), Y8, Y11
+	VPMADDWD     64(R9), Y9, Y12
+	VPADDD       384(R9), Y11, Y11
+	VPADDD       Y12, Y11, Y11
+	VPSRLD       $0x0f, Y11, Y11
+	VMOVDQU      96(CX), Y13
+	VPAND        Y0, Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     (R9), Y12, Y14
+	VPMADDWD     64(R9), Y13, Y15
+	VPADDD       384(R9), Y14, Y14
+	VPADDD       Y15, Y14, Y14
+	VPSRLD       $0x0f, Y14, Y14
+	VPADDW       Y12, Y8, Y8
+	VPADDW       Y13, Y9, Y9
+	VPACKUSDW    Y11, Y7, Y7
+	VPACKUSDW    Y14, Y10, Y10
+	VSHUFPS      $0xdd, Y8, Y2, Y11
+	VSHUFPS      $0x88, Y8, Y2, Y2
+	VPADDW       Y11, Y2, Y2
+	VSHUFPS      $0xdd, Y9, Y5, Y8
+	VSHUFPS      $0x88, Y9, Y5, Y5
+	VPADDW       Y8, Y5, Y5
+	VPMADDWD     128(R9), Y2, Y8
+	VPMADDWD     192(R9), Y5, Y9
+	VPADDD       448(R9), Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPSRAD       $0x11, Y8, Y8
+	VPMADDWD     256(R9), Y2, Y2
+	VPMADDWD     320(R9), Y5, Y5
+	VPADDD       448(R9), Y2, Y2
+	VPADDD       Y5, Y2, Y2
+	VPSRAD       $0x11, Y2, Y2
+	VMOVDQU      576(R9), Y5
+	VPACKUSWB    Y7, Y3, Y3
+	VPERMD       Y3, Y5, Y3
+	VMOVDQU      Y3, (DX)
+	VPACKUSWB    Y10, Y6, Y6
+	VPERMD       Y6, Y5, Y6
+	VMOVDQU      Y6, (BX)
+	VPACKSSDW    Y8, Y4, Y4
+	VPACKSSDW    Y2, Y1, Y1
+	VPACKUSWB    Y1, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X1
+	VPUNPCKLWD   X1, X4, X2
+	VPUNPCKHWD   X1, X4, X1
+	VMOVDQU      X2, (SI)
+	VMOVDQU      X1, (DI)
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x20, R8
+	JG           reversePlanarAVX2_loop
+	VZEROUPPER
+	RET
+
+// func reverseSemiAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+// Requires: AVX, AVX2
+TEXT ·reverseSemiAVX2(SB), NOSPLIT, $0-64
+	MOVQ    s0+0(FP), AX
+	MOVQ    s1+8(FP), CX
+	MOVQ    y0+16(FP), DX
+	MOVQ    y1+24(FP), BX
+	MOVQ    u+32(FP), SI
+	MOVQ    n+48(FP), DI
+	MOVQ    k+56(FP), R8
+	VMOVDQU 512(R8), Y0
+
+reverseSemiAVX2_loop:
+	VMOVDQU      (AX), Y2
+	VPAND        Y0, Y2, Y1
+	VPSRLW       $0x08, Y2, Y2
+	VPMADDWD     (R8), Y1, Y3
+	VPMADDWD     64(R8), Y2, Y4
+	VPADDD       384(R8), Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x0f, Y3, Y3
+	VMOVDQU      (CX), Y5
+	VPAND        Y0, Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R8), Y4, Y6
+	VPMADDWD     64(R8), Y5, Y7
+	VPADDD       384(R8), Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSRLD       $0x0f, Y6, Y6
+	VPADDW       Y4, Y1, Y1
+	VPADDW       Y5, Y2, Y2
+	VMOVDQU      32(AX), Y5
+	VPAND        Y0, Y5, Y4
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R8), Y4, Y7
+	VPMADDWD     64(R8), Y5, Y8
+	VPADDD       384(R8), Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPSRLD       $0x0f, Y7, Y7
+	VMOVDQU      32(CX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R8), Y8, Y10
+	VPMADDWD     64(R8), Y9, Y11
+	VPADDD       384(R8), Y10, Y10
+	VPADDD       Y11, Y10, Y10
+	VPSRLD       $0x0f, Y10, Y10
+	VPADDW       Y8, Y4, Y4
+	VPADDW       Y9, Y5, Y5
+	VPACKUSDW    Y7, Y3, Y3
+	VPACKUSDW    Y10, Y6, Y6
+	VSHUFPS      $0xdd, Y4, Y1, Y7
+	VSHUFPS      $0x88, Y4, Y1, Y1
+	VPADDW       Y7, Y1, Y1
+	VSHUFPS      $0xdd, Y5, Y2, Y4
+	VSHUFPS      $0x88, Y5, Y2, Y2
+	VPADDW       Y4, Y2, Y2
+	VPMADDWD     128(R8), Y1, Y4
+	VPMADDWD     192(R8), Y2, Y5
+	VPADDD       448(R8), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRAD       $0x11, Y4, Y4
+	VPMADDWD     256(R8), Y1, Y1
+	VPMADDWD     320(R8), Y2, Y2
+	VPADDD       448(R8), Y1, Y1
+	VPADDD       Y2, Y1, Y1
+	VPSRAD       $0x11, Y1, Y1
+	VMOVDQU      64(AX), Y5
+	VPAND        Y0, Y5, Y2
+	VPSRLW       $0x08, Y5, Y5
+	VPMADDWD     (R8), Y2, Y7
+	VPMADDWD     64(R8), Y5, Y8
+	VPADDD       384(R8), Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPSRLD       $0x0f, Y7, Y7
+	VMOVDQU      64(CX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R8), Y8, Y10
+	VPMADDWD     64(R8), Y9, Y11
+	VPADDD       384(R8), Y10, Y10
+	VPADDD       Y11, Y10, Y10
+	VPSRLD       $0x0f, Y10, Y10
+	VPADDW       Y8, Y2, Y2
+	VPADDW       Y9, Y5, Y5
+	VMOVDQU      96(AX), Y9
+	VPAND        Y0, Y9, Y8
+	VPSRLW       $0x08, Y9, Y9
+	VPMADDWD     (R8), Y8, Y11
+	VPMADDWD     64(R8), Y9, Y12
+	VPADDD       384(R8), Y11, Y11
+	VPADDD       Y12, Y11, Y11
+	VPSRLD       $0x0f, Y11, Y11
+	VMOVDQU      96(CX), Y13
+	VPAND        Y0, Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     (R8), Y12, Y14
+	VPMADDWD     64(R8), Y13, Y15
+	VPADDD       384(R8), Y14, Y14
+	VPADDD       Y15, Y14, Y14
+	VPSRLD       $0x0f, Y14, Y14
+	VPADDW       Y12, Y8, Y8
+	VPADDW       Y13, Y9, Y9
+	VPACKUSDW    Y11, Y7, Y7
+	VPACKUSDW    Y14, Y10, Y10
+	VSHUFPS      $0xdd, Y8, Y2, Y11
+	VSHUFPS      $0x88, Y8, Y2, Y2
+	VPADDW       Y11, Y2, Y2
+	VSHUFPS      $0xdd, Y9, Y5, Y8
+	VSHUFPS      $0x88, Y9, Y5, Y5
+	VPADDW       Y8, Y5, Y5
+	VPMADDWD     128(R8), Y2, Y8
+	VPMADDWD     192(R8), Y5, Y9
+	VPADDD       448(R8), Y8, Y8
+	VPADDD       Y9, Y8, Y8
+	VPSRAD       $0x11, Y8, Y8
+	VPMADDWD     256(R8), Y2, Y2
+	VPMADDWD     320(R8), Y5, Y5
+	VPADDD       448(R8), Y2, Y2
+	VPADDD       Y5, Y2, Y2
+	VPSRAD       $0x11, Y2, Y2
+	VMOVDQU      576(R8), Y5
+	VPACKUSWB    Y7, Y3, Y3
+	VPERMD       Y3, Y5, Y3
+	VMOVDQU      Y3, (DX)
+	VPACKUSWB    Y10, Y6, Y6
+	VPERMD       Y6, Y5, Y6
+	VMOVDQU      Y6, (BX)
+	VPACKSSDW    Y8, Y4, Y4
+	VPACKSSDW    Y2, Y1, Y1
+	VPACKUSWB    Y1, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X1
+	VPUNPCKLWD   X1, X4, X2
+	VPUNPCKHWD   X1, X4, X3
+	VPUNPCKLBW   X3, X2, X1
+	VPUNPCKHBW   X3, X2, X2
+	VMOVDQU      X1, (SI)
+	VMOVDQU      X2, 16(SI)
+	ADDQ         $0x20, SI
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x20, DI
+	JG           reverseSemiAVX2_loop
+	VZEROUPPER
+	RET
+
 // func storeFence()
 // Requires: MMX+
 TEXT ·storeFence(SB), NOSPLIT, $0

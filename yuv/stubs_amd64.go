@@ -259,5 +259,15 @@ func packedRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, 
 //go:noescape
 func packedRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// reversePlanarAVX2 converts two rows.
+//
+//go:noescape
+func reversePlanarAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// reverseSemiAVX2 converts two rows.
+//
+//go:noescape
+func reverseSemiAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // storeFence makes non-temporal stores visible before what follows.
 func storeFence()

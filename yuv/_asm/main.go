@@ -515,6 +515,8 @@ func main() {
 		fmt.Fprint(table, "\t\t}\n")
 	}
 	fmt.Fprint(table, "\t}\n\treturn nil, nil, nil\n}\n")
+	reverse("reversePlanarAVX2", false)
+	reverse("reverseSemiAVX2", true)
 	TEXT("storeFence", NOSPLIT, "func()")
 	Doc("storeFence makes non-temporal stores visible before what follows.")
 	SFENCE()
