@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// processCPU returns the processor time that the process has used so far.
-func processCPU() CPU {
+// ProcessCPU returns the processor time that this process has used so far.
+func ProcessCPU() CPU {
 	var ru syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
 		return CPU{}

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// processCPU returns the processor time that the process has used so far.
-func processCPU() CPU {
+// ProcessCPU returns the processor time that this process has used so far.
+func ProcessCPU() CPU {
 	var created, exited, kernel, user windows.Filetime
 	if err := windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user); err != nil {
 		return CPU{}

@@ -20,7 +20,7 @@ func (p *Player) demux() {
 	defer p.stages.Done()
 	defer p.vq.Close()
 	defer p.aq.Close()
-	var serial uint32
+	serial := p.serial.Load()
 	var shift time.Duration // added to every timestamp: how long the finished loops were
 	var end time.Duration   // where this round of the media ends
 	failed := 0

@@ -52,15 +52,11 @@ func (p *Player) chooseSink() (VideoSink, error) {
 	case OutputNull:
 		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Now: clock.Now, Sleep: rt.SleepUntil}), nil
 	case OutputFrameMD5:
-		return p.openFile(path, func(w io.Writer) (VideoSink, error) {
-			return dump.NewFrameMD5(w, p.video)
-		})
+		return dump.NewFrameMD5(p.dumpConfig(path))
 	case OutputY4M:
-		return p.openFile(path, func(w io.Writer) (VideoSink, error) {
-			return dump.NewY4M(w, p.video)
-		})
+		return dump.NewY4M(p.dumpConfig(path))
 	case OutputPNG:
-		return dump.NewPNG(path, dump.Exact{})
+		return dump.NewPNG(p.dumpConfig(path), nil)
 	}
 	return nil, fmt.Errorf("unknown output %q", p.cfg.Output)
 }
@@ -141,33 +137,14 @@ func (p *Player) openWindow() (VideoSink, error) {
 	return s, nil
 }
 
-// openFile opens path for writing, "-" being the configured writer.
-func (p *Player) openFile(path string, open func(io.Writer) (VideoSink, error)) (VideoSink, error) {
-	if path == "-" {
-		w := p.cfg.Writer
-		if w == nil {
-			w = os.Stdout
-		}
-		return open(w)
+// dumpConfig says where pictures are written.
+func (p *Player) dumpConfig(path string) dump.Config {
+	c := dump.Config{Path: path, Rate: p.video.FrameRate, Now: clock.Now}
+	if path == "-" && p.cfg.Writer != nil {
+		c.Writer = struct{ io.Writer }{p.cfg.Writer} // it stays the caller's to close
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("output: %w", err)
-	}
-	s, err := open(f)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &fileSink{s, f}, nil
+	return c
 }
-
-// fileSink closes its file after the sink has written the rest.
-type fileSink struct {
-	VideoSink
-	f *os.File
-}
-
-func (s *fileSink) Close() error { return errors.Join(s.VideoSink.Close(), s.f.Close()) }
 
 // closedSink stands for a sink that could not be opened again.
 type closedSink struct{}

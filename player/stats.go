@@ -132,7 +132,7 @@ func (c *counters) presented(count int64, now media.Instant) {
 	if c.firstAt.Load() == 0 {
 		c.firstAt.Store(int64(now))
 		c.mu.Lock()
-		c.firstCPU = processCPU()
+		c.firstCPU = ProcessCPU()
 		c.mu.Unlock()
 	}
 	if count == steadyAfter {
@@ -149,7 +149,7 @@ func (c *counters) end(p *Player) {
 	if c.steady.taken {
 		c.finish.take(c.shown.Load())
 	}
-	c.endCPU = processCPU()
+	c.endCPU = ProcessCPU()
 	c.endedAt.Store(int64(clock.Now()))
 	c.pacer(p)
 }
@@ -224,7 +224,7 @@ func (p *Player) Stats() Stats {
 		s.FirstPicture = first.Sub(p.cfg.Started)
 		end, cpu := media.Instant(c.endedAt.Load()), c.endCPU
 		if end == 0 {
-			end, cpu = clock.Now(), processCPU()
+			end, cpu = clock.Now(), ProcessCPU()
 		}
 		s.Elapsed = end.Sub(first)
 		s.CPU = CPU{cpu.User - c.firstCPU.User, cpu.System - c.firstCPU.System}
