@@ -225,6 +225,50 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// TestLiveReorders plays a stream with B-frames live: late, but whole and in order.
+func TestLiveReorders(t *testing.T) {
+	d := newDeck(t, generate(t, "a.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-frames:v", "50", "-c:v", "libx264", "-bf", "3"), 0, true)
+	defer d.close()
+	n, last := 0, media.NoTimestamp
+	for {
+		f, err := d.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.PTS <= last {
+			t.Errorf("%d after %d", f.PTS, last)
+		}
+		n, last = n+1, f.PTS
+		f.Release()
+	}
+	if n != 50 {
+		t.Errorf("%d frames", n)
+	}
+}
+
+// TestTooLarge refuses pictures above MaxPixels, unit by unit.
+func TestTooLarge(t *testing.T) {
+	d := newDeck(t, generate(t, "a.h264", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-frames:v", "5", "-c:v", "libx264"), 1, false)
+	defer d.close()
+	c := Config{Stream: d.stream, Pool: d.pool, MaxPixels: 1000, Threads: 1}
+	if _, err := NewVideo(c); !errors.Is(err, media.ErrNotSupported) || !strings.Contains(err.Error(), "160x90") {
+		t.Errorf("declared: %v", err)
+	}
+	c.Stream.Native, c.Stream.Width, c.Stream.Height = 0, 0, 0 // found out while decoding
+	dec, err := NewVideo(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.dec.Close()
+	d.dec = dec
+	if n := len(d.sums()); n != 0 || d.dec.Stats().Errors == 0 || d.errs == 0 {
+		t.Errorf("%d frames, %+v, %d reported", n, d.dec.Stats(), d.errs)
+	}
+}
+
 func TestSeekAndFlush(t *testing.T) {
 	path := generate(t, "a.mp4", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-frames:v", "100", "-c:v", "libx264", "-g", "25", "-bf", "3", "-sc_threshold", "0")
 	for _, threads := range []int{1, 2} {

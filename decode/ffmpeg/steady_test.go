@@ -15,7 +15,7 @@ import (
 // clip1080 makes n frames of 1080p H.264 with B-frames.
 func clip1080(t testing.TB, n int) string {
 	return generate(t, "clip.mp4", "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=60", "-frames:v", strconv.Itoa(n),
-		"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "60", "-pix_fmt", "yuv420p")
+		"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p")
 }
 
 // step decodes one frame and releases it.
@@ -41,29 +41,32 @@ func (d *deck) step() {
 // TestSteady decodes 1080p straight into the pool: nothing copied, nothing allocated,
 // every slot back.
 func TestSteady(t *testing.T) {
-	path := clip1080(t, 90)
+	path := clip1080(t, 45)
 	for _, threads := range []int{1, 2} {
 		t.Run(strconv.Itoa(threads), func(t *testing.T) {
 			d := newDeck(t, path, threads, false)
-			for range 120 { // every slot, shell and packet there is; through a seek
+			for range 60 { // every slot, shell and packet there is; through a seek
 				d.step()
 			}
 			if libav.FastAllocation {
 				var before, after runtime.MemStats
 				gc := debug.SetGCPercent(-1)
 				runtime.ReadMemStats(&before)
-				for range 180 {
+				for range 100 {
 					d.step()
 				}
 				runtime.ReadMemStats(&after)
 				debug.SetGCPercent(gc)
 				// The measurement itself and the runtime's own threads may allocate.
 				if n := after.Mallocs - before.Mallocs; n > 10 {
-					t.Errorf("%d heap allocations in 180 frames", n)
+					t.Errorf("%d heap allocations in 100 frames", n)
 				}
-				if n := testing.AllocsPerRun(30, d.step); n != 0 {
+				if n := testing.AllocsPerRun(10, d.step); n != 0 {
 					t.Errorf("%v heap allocations per frame", n)
 				}
+			}
+			if n := d.dec.alloc.Fast(); libav.FastAllocation && n < 100 {
+				t.Errorf("%d pictures were placed without entering Go", n)
 			}
 			st := d.dec.Stats()
 			if st.Copies != 0 || st.Fallbacks != 0 || st.Errors != 0 {
@@ -80,7 +83,7 @@ func TestSteady(t *testing.T) {
 // TestOutlive holds frames beyond Close of decoder and source, and releases them on
 // other goroutines.
 func TestOutlive(t *testing.T) {
-	d := newDeck(t, clip1080(t, 12), 2, false)
+	d := newDeck(t, clip1080(t, 8), 2, false)
 	var held []*media.Frame
 	for range 3 {
 		f, err := d.next()
@@ -132,7 +135,7 @@ func TestOutlive(t *testing.T) {
 // TestExhausted decodes with too few slots and with slots too small: everything is shown
 // and counted.
 func TestExhausted(t *testing.T) {
-	path := clip1080(t, 20)
+	path := clip1080(t, 10)
 	for name, size := range map[string]int{"few": 4 << 20, "small": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
 			d := newDeck(t, path, 1, false)
@@ -170,7 +173,7 @@ func TestExhausted(t *testing.T) {
 				f.Release()
 			}
 			st := d.dec.Stats()
-			if n != 20 || st.Fallbacks == 0 || st.Fallbacks != d.pool.Stats().Fallbacks || name == "small" && st.Fallbacks != 20 {
+			if n != 10 || st.Fallbacks == 0 || st.Fallbacks != d.pool.Stats().Fallbacks || name == "small" && st.Fallbacks != 10 {
 				t.Errorf("%d frames, %+v, pool %+v", n, st, d.pool.Stats())
 			}
 			d.close()
@@ -213,7 +216,7 @@ func TestReopen(t *testing.T) {
 func BenchmarkDecode1080(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		b.Run(strconv.Itoa(threads), func(b *testing.B) {
-			d := newDeck(b, clip1080(b, 120), threads, false)
+			d := newDeck(b, clip1080(b, 60), threads, false)
 			defer d.close()
 			for range 30 {
 				d.step()

@@ -139,6 +139,9 @@ func (d *Video) open() (err error) {
 		return err
 	}
 	d.name = d.lib.DecoderName(codec)
+	if w, h := d.cfg.Stream.Width, d.cfg.Stream.Height; w > 0 && h > d.cfg.MaxPixels/w {
+		return fmt.Errorf("pictures of %dx%d are more than %d samples: %w", w, h, d.cfg.MaxPixels, media.ErrNotSupported)
+	}
 	// unaligned: crop to the sample, not to what suits vector code.
 	flags, threadType := "+unaligned", "frame+slice"
 	if d.cfg.Live {

@@ -43,6 +43,8 @@ func (s *Source) locate(url string) (ffurl string, local bool, err error) {
 			return u, true, err
 		}
 		return "file:" + path, true, nil
+	case err == nil && st.Mode()&fs.ModeSocket != 0 && url == "-": // a socket cannot be opened again
+		return "pipe:0", true, nil
 	case err == nil:
 		if st.Mode().IsRegular() && st.Size() == 0 {
 			return "", true, errEmpty
@@ -111,12 +113,12 @@ func (s *Source) describe(name string, local bool) error {
 	size := s.lib.IOSize(s.ctx)
 	in.Live = s.pipe != nil || in.Duration == 0 && size < 0
 	in.Seekable = !p.Unseekable && !in.Live && (size > 0 || in.Duration > 0)
-	known, media_ := false, false
+	known, playable := false, false
 	for i := range p.Streams {
 		st := s.stream(i)
 		in.Streams = append(in.Streams, st)
 		if st.Kind == media.KindVideo || st.Kind == media.KindAudio {
-			media_ = true
+			playable = true
 			known = known || st.Codec != ""
 		}
 		s.selected = append(s.selected, true)
@@ -124,7 +126,7 @@ func (s *Source) describe(name string, local bool) error {
 	}
 	s.info = in
 	switch {
-	case !media_:
+	case !playable:
 		return errNothing
 	case !known:
 		return fmt.Errorf("no stream is in a coding format that this FFmpeg (%s) knows: %w", s.lib.Version, media.ErrNotSupported)

@@ -218,6 +218,39 @@ func TestRead(t *testing.T) {
 	if n := count(); n[v] != 100 || len(n) != 1 {
 		t.Errorf("selected %d: %v", v, n)
 	}
+	s.Close()
+	if s.packets.out != 0 {
+		t.Errorf("%d packets were not given back", s.packets.out)
+	}
+}
+
+// TestDescriptors opens and closes, well and badly, and counts open files.
+func TestDescriptors(t *testing.T) {
+	count := func() int {
+		d, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("needs /proc/self/fd")
+		}
+		return len(d)
+	}
+	path := clip(t, "a.mp4")
+	bad := write(t, "bad.mp4", bytes.Repeat([]byte("bad"), 1000))
+	open(t, path).Close()
+	before := count()
+	for range 10 {
+		open(t, path).Close()
+		if s, err := Open(context.Background(), Config{URL: bad}); err == nil {
+			s.Close()
+			t.Error("opened")
+		}
+		if s, err := Open(context.Background(), Config{URL: path, Options: map[string]string{"nonesuch": "1"}}); err == nil {
+			s.Close()
+			t.Error("opened")
+		}
+	}
+	if n := count(); n > before {
+		t.Errorf("%d open files, %d before", n, before)
+	}
 }
 
 // TestSeek compares each seek with the keyframes that reading everything finds.

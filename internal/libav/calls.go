@@ -38,7 +38,7 @@ func Bytes(addr uintptr, n int) []byte {
 // AddressOf returns where b lies, for telling whether FFmpeg's planes lie in it.
 func AddressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
-// withString calls fn with s as a C string in its place i.
+// withStrings calls fn with C strings in the places that hold hole.
 func (l *Lib) withStrings(fn uintptr, args []uintptr, strings ...string) uintptr {
 	keep := make([]*byte, 0, len(strings))
 	j := 0

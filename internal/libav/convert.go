@@ -66,11 +66,6 @@ func (c *Calls) Resample(r Resampler, out []float32, channels int, in uintptr, n
 	return int(int32(got)), nil
 }
 
-// SameLayout reports whether two channel layouts are the same.
-func (c *Calls) SameLayout(a, b uintptr) bool {
-	return int32(c.c.Call(c.fn.channelLayoutCmp, a, b)) == 0
-}
-
 // LayoutKey reads the parts of a channel layout that tell common ones apart.
 func (l *Lib) LayoutKey(layout uintptr) [2]uint64 { return dl.Load[[2]uint64](layout, 0) }
 

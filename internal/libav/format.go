@@ -30,7 +30,6 @@ type FormatProps struct {
 	Streams         int
 	Duration, Start int64 // µs, NoTimestamp when not known
 	Unseekable      bool
-	HasIO           bool // reads through an AVIOContext
 }
 
 // StreamProps is what an AVStream says.
@@ -120,12 +119,6 @@ func (l *Lib) StreamCount(ctx FormatContext) int {
 	return int(dl.Load[uint32](uintptr(ctx), l.o.formatContextNbStreams))
 }
 
-// StreamTimebase returns the time base of a stream, for streams found after opening.
-func (l *Lib) StreamTimebase(ctx FormatContext, stream int) (num, den int32) {
-	s := l.stream(ctx, stream)
-	return dl.Load[int32](s, l.o.streamTimeBase), dl.Load[int32](s, l.o.streamTimeBase+4)
-}
-
 func (l *Lib) stream(ctx FormatContext, i int) uintptr {
 	return dl.Load[uintptr](dl.Load[uintptr](uintptr(ctx), l.o.formatContextStreams), uintptr(i)*8)
 }
@@ -138,7 +131,6 @@ func (l *Lib) FormatProps(ctx FormatContext) FormatProps {
 		Duration:   dl.Load[int64](a, o.formatContextDuration),
 		Start:      dl.Load[int64](a, o.formatContextStartTime),
 		Unseekable: dl.Load[int32](a, o.formatContextCtxFlags)&contextUnseekable != 0,
-		HasIO:      dl.Load[uintptr](a, o.formatContextPb) != 0,
 	}
 	if f := dl.Load[uintptr](a, o.formatContextIformat); f != 0 {
 		p.Name = dl.GoString(dl.Load[uintptr](f, o.inputFormatName))

@@ -11,8 +11,8 @@ type symbols struct {
 
 	optSet, optSetInt, dictSet, dictGet, dictFree uintptr
 
-	getPixFmtName, getPixFmt               uintptr
-	channelLayoutDefault, channelLayoutCmp uintptr
+	getPixFmtName, getPixFmt uintptr
+	channelLayoutDefault     uintptr
 
 	codecVersion, codecGetName, descriptorByName, profileName, findDecoder uintptr
 	findBestPixFmt                                                         uintptr
@@ -44,7 +44,7 @@ func (s *symbols) avutil() map[string]*uintptr {
 		"av_opt_set":    &s.optSet, "av_opt_set_int": &s.optSetInt,
 		"av_dict_set": &s.dictSet, "av_dict_get": &s.dictGet, "av_dict_free": &s.dictFree,
 		"av_get_pix_fmt_name": &s.getPixFmtName, "av_get_pix_fmt": &s.getPixFmt,
-		"av_channel_layout_default": &s.channelLayoutDefault, "av_channel_layout_compare": &s.channelLayoutCmp,
+		"av_channel_layout_default": &s.channelLayoutDefault,
 	}
 }
 
