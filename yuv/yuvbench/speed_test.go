@@ -21,4 +21,25 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("\n%s", rep)
+	list, missing, err := MeasureAccuracy(context.Background(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s%v", AccuracyTable(list), missing)
+}
+
+// TestAccuracy takes package yuv alone: at most a level away, nowhere more than 0.53.
+func TestAccuracy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	list, _, err := MeasureAccuracy(context.Background(), Config{NoPeers: true})
+	if err != nil || len(list) != 6 {
+		t.Fatal(len(list), err)
+	}
+	for _, a := range list {
+		if a.Levels > 1 || a.Max > 0.53 {
+			t.Errorf("%+v", a)
+		}
+	}
 }
