@@ -30,20 +30,23 @@ func BenchmarkPresent(b *testing.B) {
 		{"mirrored", 1920, 1080, FilterBilinear, media.Orientation{Mirror: true}},
 	} {
 		b.Run(fmt.Sprintf("1080p/%s-%dx%d", c.name, c.w, c.h), func(b *testing.B) {
-			benchmark(b, 1920, 1080, c.w, c.h, c.filter, c.turn)
+			benchmark(b, 1920, 1080, Config{Width: c.w, Height: c.h, Filter: c.filter}, c.turn)
 		})
 	}
+	b.Run("1080p/chroma-1920x1080", func(b *testing.B) {
+		benchmark(b, 1920, 1080, Config{Width: 1920, Height: 1080, Chroma: ChromaBilinear}, media.Orientation{})
+	})
 	b.Run("720p/bilinear-1920x1080", func(b *testing.B) {
-		benchmark(b, 1280, 720, 1920, 1080, FilterBilinear, media.Orientation{})
+		benchmark(b, 1280, 720, Config{Width: 1920, Height: 1080}, media.Orientation{})
 	})
 }
 
-func benchmark(b *testing.B, w, h, tw, th int, filter Filter, turn media.Orientation) {
+func benchmark(b *testing.B, w, h int, cfg Config, turn media.Orientation) {
 	f := newFrame(media.I420, w, h)
 	f.Orientation = turn
 	randomize(f, 1)
 	f.Arm(forever{})
-	o, err := NewOffscreen(Config{Width: tw, Height: th, Filter: filter})
+	o, err := NewOffscreen(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

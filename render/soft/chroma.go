@@ -1,6 +1,8 @@
 package soft
 
 import (
+	"encoding/binary"
+
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/yuv"
 )
@@ -8,10 +10,10 @@ import (
 // siting is where luma samples lie between chroma samples, along one axis.
 type siting struct {
 	half bool // chroma is halved
-	back int  // quarters of a chroma sample from a chroma sample to the luma sample of its index
+	back int  // how far the first chroma sample lies behind the first luma sample, in quarters of a chroma sample
 }
 
-// sitings returns both axes. Luma sample x lies at (x − offset)/2 chroma samples.
+// sitings returns both axes: luma sample x lies at (x − offset)/2 among chroma samples.
 func sitings(d *media.FormatInfo, l media.ChromaLocation) (x, y siting) {
 	ox, oy := l.Offset()
 	return siting{d.ChromaX > 0, int(2 * ox)}, siting{d.ChromaY > 0, int(2 * oy)}
@@ -29,7 +31,7 @@ func (s siting) at(i, n int) (index, next, f int) {
 }
 
 // smooth makes 8-bit pictures with subsampled chroma into rows of 4:4:4, chroma
-// interpolated between its samples at their siting.
+// interpolated between its samples at their siting, and rounded once.
 type smooth struct {
 	x, y  siting
 	conv  *yuv.Converter
@@ -66,8 +68,14 @@ func (s *smooth) row(dst []byte, stride int, f *media.Frame, g *general, y int) 
 	r0, r1, fy := s.y.at(y, rows)
 	for i, ch := range [2]channel{g.u, g.v} {
 		p := &f.Planes[ch.plane]
-		s.between(p.Data[r0*p.Stride+ch.first:], p.Data[r1*p.Stride+ch.first:], ch.step, n, uint16(fy))
-		s.widen(s.out[i], n)
+		a, b, start := p.Data[r0*p.Stride+ch.first:], p.Data[r1*p.Stride+ch.first:], 0
+		if ch.step == 1 && s.x.back == 0 {
+			start = widenLeft(s.out[i], a[:n], b[:n], uint64(fy))
+		}
+		if start < n {
+			s.between(a[start*ch.step:], b[start*ch.step:], ch.step, n-start, uint16(fy))
+			s.widen(s.out[i][2*start:], n-start)
+		}
 	}
 	p := &f.Planes[0]
 	luma := p.Data[y*p.Stride+g.y.first:]
@@ -80,6 +88,29 @@ func (s *smooth) row(dst []byte, stride int, f *media.Frame, g *general, y int) 
 		s.pic.Planes[0] = s.luma
 	}
 	return s.conv.Convert(dst, stride, &s.pic, 0, 1)
+}
+
+// widenLeft writes two samples of dst for each sample of the row that lies f quarters from
+// a to b: one on it and one midway to the next. It returns how many samples it did; it
+// stops before the last one. Eight samples go at a time, every second one in the 16-bit
+// lanes of a word, times 4.
+func widenLeft(dst, a, b []byte, f uint64) (done int) {
+	const two, four, pairs = 0x0002000200020002, 0x0004000400040004, 0x0000ffff0000ffff
+	n := len(a)
+	g := 4 - f
+	for len(a) >= 9 && len(b) >= 9 && len(dst) >= 16 {
+		p, q := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+		even := p&evenBytes*g + q&evenBytes*f
+		odd := p>>8&evenBytes*g + q>>8&evenBytes*f
+		next := even>>16 | (uint64(a[8])*g+uint64(b[8])*f)<<48
+		x := (even+two)>>2&evenBytes | (even+odd+four)>>3&evenBytes<<8 // samples 0, 0½, 2, 2½…
+		y := (odd+two)>>2&evenBytes | (odd+next+four)>>3&evenBytes<<8  // 1, 1½, 3, 3½…
+		xl, yl, xh, yh := x&0xffffffff, y&0xffffffff, x>>32, y>>32
+		binary.LittleEndian.PutUint64(dst, (xl|xl<<16)&pairs|(yl|yl<<16)&pairs<<16)
+		binary.LittleEndian.PutUint64(dst[8:], (xh|xh<<16)&pairs|(yh|yh<<16)&pairs<<16)
+		dst, a, b = dst[16:], a[8:], b[8:]
+	}
+	return n - len(a)
 }
 
 // between fills lanes with n samples of the row that lies f quarters from a to b.

@@ -186,6 +186,61 @@ func TestEveryFormatTurned(t *testing.T) {
 	}
 }
 
+// smoothReference is reference with chroma interpolated in float64.
+func smoothReference(f *media.Frame) [][3]float64 {
+	d := f.Format.Info()
+	c := f.Color.Resolve(f.Format, f.Width, f.Height)
+	cv := c.Conversion(d.BitDepth)
+	full := float64(int(1)<<d.BitDepth - 1)
+	ox, oy := c.Chroma.Offset()
+	// along returns the luma samples to look chroma up at, and the second one's weight.
+	along := func(i, size, sub int, off float64) (int, int, float64) {
+		if sub == 0 {
+			return i, i, 0
+		}
+		n := (size + 1) / 2
+		p := min(max((float64(i)-off)/2, 0), float64(n-1))
+		k := int(p)
+		return 2 * k, 2 * min(k+1, n-1), p - float64(k)
+	}
+	out := make([][3]float64, 0, f.Width*f.Height)
+	for y := range f.Height {
+		y0, y1, fy := along(y, f.Height, d.ChromaY, oy)
+		for x := range f.Width {
+			x0, x1, fx := along(x, f.Width, d.ChromaX, ox)
+			chroma := func(c int) float64 {
+				return (code(f, c, x0, y0)*(1-fx)+code(f, c, x1, y0)*fx)*(1-fy) + (code(f, c, x0, y1)*(1-fx)+code(f, c, x1, y1)*fx)*fy
+			}
+			r, g, b := cv.Apply(code(f, 0, x, y)/full, chroma(1)/full, chroma(2)/full)
+			level := func(v float64) float64 { return math.Round(min(max(v, 0), 1) * 255) }
+			out = append(out, [3]float64{level(r), level(g), level(b)})
+		}
+	}
+	return out
+}
+
+func TestChromaBilinear(t *testing.T) {
+	for _, format := range media.PixelFormats() {
+		for loc := media.ChromaUnspecified; loc <= media.ChromaBottom; loc++ {
+			for _, size := range [][2]int{{37, 21}, {16, 8}, {1, 1}, {2, 5}} {
+				for _, m := range []media.Matrix{media.MatrixBT709, media.MatrixYCgCo} {
+					f := newFrame(format, size[0], size[1])
+					f.Color.Chroma, f.Color.Matrix = loc, m
+					randomize(f, uint64(loc))
+					want := smoothReference(f)
+					limit := 1.0
+					if format.Info().BitDepth == 8 {
+						limit = 2 // chroma is rounded to a level of its own
+					}
+					if d, at := farthest(drawn(t, Config{Chroma: ChromaBilinear}, f), want); d > limit {
+						t.Errorf("%v %v %v %v: %v levels apart: %s", format, loc, m, size, d, at)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	o, err := NewOffscreen(Config{})
 	if err != nil {
@@ -214,7 +269,7 @@ func TestRefused(t *testing.T) {
 	if _, err := o.Screenshot(); err == nil {
 		t.Error("a screenshot without a picture")
 	}
-	for _, c := range []Config{{Filter: 9}, {Width: 5}, {Width: -1, Height: -1}, {Width: 1 << 20, Height: 1 << 20}, {Refresh: -1}, {Refresh: 60}, {Refresh: math.NaN()}} {
+	for _, c := range []Config{{Filter: 9}, {Chroma: 5}, {Width: 5}, {Width: -1, Height: -1}, {Width: 1 << 20, Height: 1 << 20}, {Refresh: -1}, {Refresh: 60}, {Refresh: math.NaN()}} {
 		if _, err := NewOffscreen(c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}

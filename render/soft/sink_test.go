@@ -331,10 +331,10 @@ func TestFeedbackForgetsTheOldest(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	for _, format := range media.PixelFormats() {
 		for _, o := range []media.Orientation{{}, {Rotation: 90, Mirror: true}} {
-			for _, size := range [][2]int{{32, 24}, {50, 40}} {
+			for i, size := range [][2]int{{32, 24}, {50, 40}, {32, 24}, {50, 40}} {
 				c, clk := newCanvas(size[0], size[1]), &fakeClock{now: ms}
 				w := newWindow(t, c, clk)
-				off, err := NewOffscreen(Config{Width: size[0], Height: size[1]})
+				off, err := NewOffscreen(Config{Width: size[0], Height: size[1], Chroma: Chroma(i / 2)})
 				if err != nil {
 					t.Fatal(err)
 				}
