@@ -47,7 +47,7 @@ type Config struct {
 	Rate     int // Hz; 0 means 48000
 	Channels int // interleaved channels, 1 to 8; 0 means 2
 	// Latency is how much sound lies between the sink and the loudspeaker: less of it
-	// makes underruns likelier. 0 means 60 ms. Position is exact whatever it is.
+	// makes underruns likelier. 0 means 100 ms. Position is exact whatever it is.
 	Latency time.Duration
 	// Server is PulseAudio's server string; empty looks where libpulse looks.
 	Server string
@@ -72,7 +72,7 @@ func (c *Config) validate() error {
 		c.Channels = 2
 	}
 	if c.Latency == 0 {
-		c.Latency = 60 * time.Millisecond
+		c.Latency = 100 * time.Millisecond
 	}
 	if c.Title == "" {
 		c.Title = "scanout"

@@ -203,7 +203,11 @@ func (p *pulse) name() string { return p.label }
 
 func (p *pulse) write(x []float32) (int, error) {
 	n := p.ring.push(x)
-	p.signal()
+	// The server's next request wakes the feeder otherwise: it looks at the ring after it
+	// has added to credit, as this looks at credit after it has added to the ring.
+	if p.credit.Load() >= p.frameSize() {
+		p.signal()
+	}
 	return n, nil
 }
 

@@ -161,7 +161,9 @@ func (p *pulse) event(m *message) {
 	switch m.op {
 	case proto.OpRequest:
 		p.credit.Add(int64(m.length))
-		p.signal()
+		if p.ring.length() > 0 {
+			p.signal()
+		}
 		return
 	case proto.OpReply, proto.OpError:
 		p.answer(m)
