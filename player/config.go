@@ -187,8 +187,3 @@ func (c *Config) written() bool {
 type screenshotter interface {
 	Screenshot() (*image.RGBA, error)
 }
-
-// fullscreener is what sinks with a window implement.
-type fullscreener interface {
-	SetFullscreen(on bool) error
-}

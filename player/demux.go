@@ -24,6 +24,7 @@ func (p *Player) demux() {
 	var shift time.Duration // added to every timestamp: how long the finished loops were
 	var end time.Duration   // where this round of the media ends
 	failed := 0
+	var au media.AccessUnit // outside the loop: its address goes to the source
 	for !p.stop.Load() {
 		if to, s, ok := p.takeSeek(); ok {
 			serial, shift, end = s, 0, 0
@@ -31,7 +32,7 @@ func (p *Player) demux() {
 				p.log.Warn("seek failed, playing on from here", "to", to, "error", err)
 			}
 		}
-		var au media.AccessUnit
+		au = media.AccessUnit{}
 		err := p.src.Read(&au)
 		switch {
 		case err == nil:

@@ -59,8 +59,8 @@ func (s *presenter) key(e media.Event) bool {
 }
 
 func (s *presenter) setFullscreen(on bool) {
-	w, ok := s.sink.(fullscreener)
-	if !ok {
+	w := s.p.window
+	if w == nil {
 		return
 	}
 	if err := w.SetFullscreen(on); err != nil {

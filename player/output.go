@@ -10,11 +10,13 @@ import (
 	"github.com/scanout-av/scanout/audio"
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/decode/ffmpeg"
+	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/render"
 	"github.com/scanout-av/scanout/render/dump"
+	"github.com/scanout-av/scanout/render/soft"
 )
 
 // defaultWindow is the size of a window without a picture, and of one whose picture does
@@ -108,7 +110,35 @@ func (p *Player) openOffscreen() (VideoSink, error) {
 	}
 	c.Width, c.Height = p.pictureSize()
 	c.Refresh = p.refresh()
+	if p.onCPU() {
+		hz := 0.0
+		if c.Refresh > 0 {
+			hz = float64(time.Second) / float64(c.Refresh)
+		}
+		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Now: clock.Now, Sleep: rt.SleepUntil})
+	}
 	return render.NewOffscreen(c)
+}
+
+// onCPU reports whether the CPU draws: on request, and wherever no GPU would do it.
+func (p *Player) onCPU() bool {
+	switch {
+	case p.cfg.Renderer == RendererCPU:
+		return true
+	case p.cfg.Renderer == RendererVulkan, p.cfg.Device != "", p.cfg.Upload != "", p.cfg.Validation:
+		return false
+	}
+	devices, err := gpu.Probe()
+	if err != nil {
+		p.log.Info("no Vulkan, drawing on the CPU", "error", err)
+		return true
+	}
+	for i := range devices {
+		if devices[i].Usable && devices[i].Type != "cpu" {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Player) openWindow() (VideoSink, error) {
@@ -125,15 +155,28 @@ func (p *Player) openWindow() (VideoSink, error) {
 		title = p.info.Name
 	}
 	w, h := p.pictureSize()
-	win, err := lib.OpenWindow(sdl.WindowConfig{Title: title, Width: w, Height: h, Kind: sdl.Vulkan, Fullscreen: p.cfg.Fullscreen})
+	wc := sdl.WindowConfig{Title: title, Width: w, Height: h, Kind: sdl.Vulkan, Fullscreen: p.cfg.Fullscreen}
+	if p.onCPU() {
+		wc.Kind = sdl.Software
+	}
+	win, err := lib.OpenWindow(wc)
 	if err != nil {
 		return nil, err
+	}
+	p.stats.isWindow.Store(true)
+	if wc.Kind == sdl.Software {
+		s, err := soft.NewWindow(soft.Config{Window: win, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: rt.SleepUntil})
+		if err != nil {
+			return nil, err
+		}
+		p.window = win
+		return s, nil
 	}
 	s, err := render.NewWindow(c, win)
 	if err != nil {
 		return nil, errors.Join(err, win.Close())
 	}
-	p.stats.isWindow.Store(true)
+	p.window = win
 	return s, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/scanout-av/scanout/framepool"
 	"github.com/scanout-av/scanout/internal/ring"
 	"github.com/scanout-av/scanout/internal/rt"
+	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
@@ -35,6 +36,8 @@ type Player struct {
 	vdec  VideoDecoder
 	adec  AudioDecoder
 	asink AudioSink
+	// window is the sink's window; it belongs to the presenting goroutine.
+	window *sdl.Window
 
 	vq     *ring.Ring[packet]
 	aq     *ring.Ring[packet]

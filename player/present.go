@@ -58,7 +58,7 @@ func (p *Player) present() error {
 	if err != nil {
 		return err
 	}
-	s := &presenter{p: p, sink: sink, serial: p.serial.Load()}
+	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen}
 	defer s.close()
 	p.pacer.SetDisplay(sink.Display())
 	p.stats.setSink(sink.Name(), sink.Display())

@@ -25,9 +25,10 @@ func (p *Player) decodeAudio() {
 	out := audioOut{p: p, timer: time.NewTimer(time.Hour)}
 	var b media.AudioBlock
 	var serial uint32
+	var pk packet // outside the loop: its address goes to the decoder, so it is on the heap
+	var err error
 	for {
-		pk, err := p.aq.Pop(0)
-		if err != nil {
+		if pk, err = p.aq.Pop(0); err != nil {
 			p.audioDone.Store(p.serial.Load())
 			return
 		}

@@ -21,9 +21,10 @@ func (p *Player) decodeVideo() {
 	out := videoOut{p: p}
 	var serial uint32
 	failed := 0
+	var pk packet // outside the loop: its address goes to the decoder, so it is on the heap
+	var err error
 	for {
-		pk, err := p.vq.Pop(0)
-		if err != nil {
+		if pk, err = p.vq.Pop(0); err != nil {
 			return
 		}
 		if pk.serial != p.serial.Load() {

@@ -9,7 +9,6 @@ import (
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/framepool"
 	"github.com/scanout-av/scanout/media"
-	"github.com/scanout-av/scanout/player"
 	"github.com/scanout-av/scanout/render"
 )
 
@@ -43,7 +42,6 @@ func benchUpload(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		ring[i] = f
 	}
 	t := &benchTable{Columns: []string{"upload", "draw", "frames/s", "GB/s", "µs CPU a frame", "allocations", "copies"}}
-	const bytes = width * height * 3 / 2
 	for _, mode := range render.UploadModes() {
 		for _, draw := range []render.DrawMode{render.DrawTriangle, render.DrawCompute} {
 			if ctx.Err() != nil {
@@ -51,18 +49,20 @@ func benchUpload(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			}
 			fmt.Fprintf(o.Verbose, "upload %v, %v\n", mode, draw)
 			cfg := render.Config{Device: o.Device, Upload: mode, Draw: draw, InFlight: inFlight, Pool: pool, Width: width, Height: height, Now: clock.Now}
-			r, err := uploadOnce(ctx, cfg, ring[:], o.Duration)
+			r, device, err := uploadOnce(cfg, ring[:], o.Duration)
 			if err != nil {
 				t.note("%v, %v: %v", mode, draw, err)
 				continue
 			}
 			name := mode.String()
-			if r.used != mode {
-				name += " (" + r.used.String() + ")"
+			if r.Upload != mode {
+				name += " (" + r.Upload.String() + ")"
 			}
-			t.add(name, draw.String(), r.rate, r.rate*bytes/1e9, r.cpu, round(r.allocs), round(r.copies))
+			n := float64(r.Frames)
+			t.add(name, draw.String(), r.Rate(), float64(r.Bytes)/r.Elapsed.Seconds()/1e9, float64(r.CPU.Nanoseconds())/1e3/n,
+				round(float64(r.Allocs)/n), round(float64(r.Copies)/n))
 			if len(t.Rows) == 1 {
-				t.note("Device: %s.", r.device)
+				t.note("Device: %s.", device)
 			}
 		}
 	}
@@ -70,73 +70,23 @@ func benchUpload(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	return t, nil
 }
 
-type uploadResult struct {
-	used   render.UploadMode
-	device string
-	rate   float64 // frames/s
-	cpu    float64 // µs of the whole process for each frame
-	allocs float64
-	copies float64
-}
-
-func uploadOnce(ctx context.Context, cfg render.Config, ring []*media.Frame, d time.Duration) (res uploadResult, err error) {
+// uploadOnce measures one way for about d.
+func uploadOnce(cfg render.Config, frames []*media.Frame, d time.Duration) (b render.BenchResult, device string, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	o, err := render.NewOffscreen(cfg)
 	if err != nil {
-		return res, err
+		return b, "", err
 	}
 	defer o.Close()
-	rep := o.Report()
-	res.used, res.device = rep.Upload, rep.Device.Name
-	var sched media.Scheduled
-	var fb media.Presented
-	n, copies := 0, 0
-	show := func() error {
-		if err := o.Begin(0); err != nil {
-			return err
+	device = o.Report().Device.Name
+	for n := 8; ; {
+		if b, err = render.Bench(o, frames, n); err != nil {
+			return b, device, err
 		}
-		n++
-		sched = media.Scheduled{Frame: ring[n%len(ring)].Retain(), Number: uint64(n)}
-		if err := o.Present(&sched); err != nil {
-			return err
+		if b.Elapsed >= d*7/10 {
+			return b, device, nil
 		}
-		for o.Feedback(&fb) {
-			copies += fb.Copies
-		}
-		return nil
+		n = int(float64(n)*min(float64(d)/float64(max(b.Elapsed, time.Microsecond)), 50)*1.05) + 1
 	}
-	for range 2 * len(ring) { // warm up: entries, images, pipelines
-		if err := show(); err != nil {
-			return res, err
-		}
-	}
-	if err := o.Wait(); err != nil {
-		return res, err
-	}
-	for o.Feedback(&fb) {
-	}
-	n, copies = 0, 0
-	var m0, m1 runtime.MemStats
-	runtime.ReadMemStats(&m0)
-	c0, t0 := player.ProcessCPU(), time.Now()
-	for time.Since(t0) < d && ctx.Err() == nil {
-		if err := show(); err != nil {
-			return res, err
-		}
-	}
-	if err := o.Wait(); err != nil {
-		return res, err
-	}
-	took := time.Since(t0)
-	c1 := player.ProcessCPU()
-	runtime.ReadMemStats(&m1)
-	for o.Feedback(&fb) {
-		copies += fb.Copies
-	}
-	res.rate = float64(n) / took.Seconds()
-	res.cpu = float64((c1.User + c1.System - c0.User - c0.System).Microseconds()) / float64(n)
-	res.allocs = float64(m1.Mallocs-m0.Mallocs) / float64(n)
-	res.copies = float64(copies) / float64(n)
-	return res, nil
 }
