@@ -41,6 +41,11 @@ func New(cfg Config) (*Converter, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	return newConverter(cfg)
+}
+
+// newConverter is New with a variant that may be none of this CPU's.
+func newConverter(cfg Config) (*Converter, error) {
 	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24}
 	if c.variant == Auto {
 		c.variant = best()
