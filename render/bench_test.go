@@ -99,6 +99,9 @@ func TestUploadRates(t *testing.T) {
 	}
 	for _, draw := range []DrawMode{DrawTriangle, DrawCompute} {
 		for _, mode := range UploadModes() {
+			if only := os.Getenv("SCANOUT_BENCH_MODE"); only != "" && only != mode.String()+"/"+draw.String() {
+				continue
+			}
 			for _, sampling := range []Sampling{SamplePlanes, SampleYCbCr} {
 				for _, flight := range []int{3, 8} {
 					if sampling == SampleYCbCr && (!mode.images() || mode == UploadLinear) {

@@ -12,8 +12,9 @@ type UploadMode uint8
 
 // Upload modes. Each but the last reads the imported pool, without a CPU copy.
 const (
-	// UploadAuto is UploadDirect where CPU and GPU share memory, else UploadTransferBuffer
-	// where there is a copy engine, else UploadGraphicsBuffer.
+	// UploadAuto is UploadDirect where CPU and GPU share memory (UploadGraphicsImage where
+	// the CPU plays the GPU), else UploadTransferBuffer where there is a copy engine, else
+	// UploadGraphicsBuffer.
 	UploadAuto UploadMode = iota
 	// UploadDirect: the shader reads the pool itself.
 	UploadDirect

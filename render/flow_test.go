@@ -11,8 +11,10 @@ import (
 
 func TestGeometryOnTarget(t *testing.T) {
 	p := newPool(t, 4, 64*1024)
-	for _, filter := range []Filter{FilterLinear, FilterNearest} {
-		o := offscreen(t, Config{Pool: p, Width: 70, Height: 50, Filter: filter})
+	for _, c := range []Config{{Filter: FilterLinear, Upload: UploadDirect}, {Filter: FilterNearest, Upload: UploadDirect},
+		{Filter: FilterLinear, Upload: UploadGraphicsImage}, {Filter: FilterNearest, Upload: UploadGraphicsImage}} {
+		c.Pool, c.Width, c.Height = p, 70, 50
+		o := offscreen(t, c)
 		for i, format := range []media.PixelFormat{media.I420, media.P010, media.I422, media.I444, media.YUYV, media.RGB24, media.Gray10} {
 			for _, rotation := range []media.Rotation{0, 90, 180, 270} {
 				f := newFrame(t, p, format, 37, 23, uint64(i))

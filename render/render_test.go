@@ -96,8 +96,14 @@ func check(t *testing.T, o *Offscreen, f *media.Frame) {
 }
 
 func TestAccuracyColors(t *testing.T) {
+	for _, mode := range []UploadMode{UploadDirect, UploadGraphicsImage} {
+		t.Run(mode.String(), func(t *testing.T) { testColors(t, mode) })
+	}
+}
+
+func testColors(t *testing.T, mode UploadMode) {
 	p := newPool(t, 4, 64*1024)
-	o := offscreen(t, Config{Pool: p})
+	o := offscreen(t, Config{Pool: p, Upload: mode})
 	locations := []media.ChromaLocation{media.ChromaUnspecified, media.ChromaLeft, media.ChromaCenter, media.ChromaTopLeft, media.ChromaTop, media.ChromaBottomLeft, media.ChromaBottom}
 	i := 0
 	for _, format := range media.PixelFormats() {

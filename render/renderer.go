@@ -121,6 +121,8 @@ func (r *renderer) chooseMode() error {
 	}
 	if r.mode == UploadAuto {
 		switch {
+		case r.d.Type == "cpu":
+			r.mode = UploadGraphicsImage // half the time of reading a buffer: 85 against 185 ms
 		case r.d.UnifiedMemory:
 			r.mode = UploadDirect
 		case len(r.d.Transfer) > 0:

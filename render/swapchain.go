@@ -27,6 +27,7 @@ type swapchain struct {
 	ids     vk.PresentIdKHR
 	info    vk.PresentInfoKHR
 	withIDs bool
+	caps    vk.SurfaceCapabilitiesKHR
 }
 
 type swapImage struct {
@@ -56,11 +57,11 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height i
 			return r.fail(err)
 		}
 	}
-	k := r.in.Commands
-	caps := new(vk.SurfaceCapabilitiesKHR)
-	if err := k.GetPhysicalDeviceSurfaceCapabilitiesKHR(r.c, r.d.Physical, surface, caps).Err(); err != nil {
+	caps := &s.caps
+	if err := r.in.Commands.GetPhysicalDeviceSurfaceCapabilitiesKHR(r.c, r.d.Physical, surface, caps).Err(); err != nil {
 		return fmt.Errorf("render: the window's surface: %w", err)
 	}
+	s.wantW, s.wantH = width, height
 	extent := caps.CurrentExtent
 	if extent.Width == ^uint32(0) { // Wayland: the swapchain decides
 		extent.Width = min(max(uint32(max(width, 0)), caps.MinImageExtent.Width), caps.MaxImageExtent.Width)
@@ -92,8 +93,24 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height i
 		return fmt.Errorf("render: swapchain of %dx%d: %w", extent.Width, extent.Height, err)
 	}
 	s.handle, s.width, s.height = *handle, int(extent.Width), int(extent.Height)
-	s.wantW, s.wantH = width, height
 	return s.views(r, format.Format)
+}
+
+// fits reports whether the swapchain has the size of a window of width×height. The
+// toolkit may know a new size before the display server does: as long as the two differ,
+// the surface is asked.
+func (s *swapchain) fits(r *renderer, surface vk.SurfaceKHR, width, height int) bool {
+	if width != s.wantW || height != s.wantH || s.handle == 0 {
+		return false
+	}
+	if width == s.width && height == s.height {
+		return true
+	}
+	if r.in.Commands.GetPhysicalDeviceSurfaceCapabilitiesKHR(r.c, r.d.Physical, surface, &s.caps) < 0 {
+		return true
+	}
+	e := s.caps.CurrentExtent
+	return e.Width == ^uint32(0) || int(e.Width) == s.width && int(e.Height) == s.height
 }
 
 // format picks 8 bits a channel without conversion: the shader's output is what is

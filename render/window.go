@@ -72,9 +72,6 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 		in.Close()
 		return nil, err
 	}
-	if hz := native.RefreshRate(); hz > 0 {
-		w.refresh = time.Second / time.Duration(hz)
-	}
 	w.chain.init(w.r)
 	if err := w.resize(); err != nil && err != media.ErrAgain {
 		w.native = nil // stays the caller's
@@ -111,6 +108,10 @@ func (w *Window) Display() media.Display {
 // Errors: media.ErrAgain when nothing of the window is visible.
 func (w *Window) resize() error {
 	w.stale, w.acquired = false, false
+	w.refresh = 0
+	if hz := w.native.RefreshRate(); hz > 0 { // a window that was moved may be on another display
+		w.refresh = time.Second / time.Duration(hz)
+	}
 	width, height := w.native.DrawableSize()
 	if err := w.chain.recreate(w.r, w.surface, width, height); err != nil {
 		w.stale = true
@@ -126,8 +127,8 @@ func (w *Window) resize() error {
 // Begin waits until there is room for a frame and acquires the image that it will be
 // drawn to.
 // Units: deadline is ns, CLOCK_MONOTONIC; 0 waits for ever.
-// Errors: media.ErrAgain at the deadline, or at once when the window is hidden;
-// media.ErrDeviceLost.
+// Errors: media.ErrAgain at the deadline, which is also when a hidden window is asked
+// again; media.ErrDeviceLost.
 func (w *Window) Begin(deadline media.Instant) error {
 	if err := w.r.begin(deadline); err != nil || w.acquired {
 		return err
@@ -136,13 +137,17 @@ func (w *Window) Begin(deadline media.Instant) error {
 	if deadline != 0 {
 		timeout = uint64(max(0, deadline.Sub(w.cfg.Now())))
 	}
-	return w.acquire(timeout)
+	err := w.acquire(timeout)
+	if err == media.ErrAgain && w.stale && deadline != 0 && w.cfg.Sleep != nil {
+		w.cfg.Sleep(deadline) // hidden: there is nothing to wait for
+	}
+	return err
 }
 
 func (w *Window) acquire(timeout uint64) error {
 	// A window that is being resized can outdate each new swapchain in turn.
 	for range 4 {
-		if width, height := w.native.DrawableSize(); w.stale || width != w.chain.wantW || height != w.chain.wantH {
+		if width, height := w.native.DrawableSize(); w.stale || !w.chain.fits(w.r, w.surface, width, height) {
 			if err := w.resize(); err != nil {
 				return err
 			}

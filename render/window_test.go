@@ -75,16 +75,22 @@ func TestWindow(t *testing.T) {
 		t.Errorf("source %v", got.Source)
 	}
 	// The window grows; the swapchain follows without being told.
-	x.Xdotool(t, "windowsize", x.Xdotool(t, "search", "--onlyvisible", "--name", "^render$"), "400", "300")
-	if err := avtest.Eventually(func() bool {
-		var e media.Event
-		for w.Poll(&e) {
+	grow := func(want int, do func()) {
+		t.Helper()
+		do()
+		if err := avtest.Eventually(func() bool {
+			var e media.Event
+			for w.Poll(&e) {
+			}
+			present(f, true)
+			return w.Display().Width == want
+		}); err != nil {
+			t.Errorf("still %+v: %v", w.Display(), err)
 		}
-		present(f, true)
-		return w.Display().Width == 400
-	}); err != nil {
-		t.Errorf("still %+v: %v", w.Display(), err)
 	}
+	window := x.Xdotool(t, "search", "--onlyvisible", "--name", "^render$")
+	grow(300, func() { x.Xdotool(t, "windowsize", window, "300", "200") })
+	grow(400, func() { x.Xdotool(t, "windowsize", window, "400", "300") })
 	present(f, true)
 	shot, err := w.Screenshot()
 	if err != nil {

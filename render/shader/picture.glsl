@@ -119,6 +119,18 @@ vec2 chromaNear(vec2 q) {
 	ivec2 i = ivec2(f);
 	if (LINEAR == 0 && SUBX == 0 && SUBY == 0)
 		return chromaAt(i, last);
+#if defined(PLANES)
+	// One gather instead of four fetches. It aims at the corner that the four share, half
+	// a sample from where another four would begin; the sampler clamps.
+	if (LAYOUT == PLANAR || LAYOUT == SEMI_PLANAR || LAYOUT == SEMI_PLANAR_VU) {
+		vec2 corner = (f + 1.0) / vec2(last + 1);
+		vec4 a = vec4(textureGather(plane1, corner, 0) >> SHIFT);
+		vec4 b = vec4((LAYOUT == PLANAR ? textureGather(plane2, corner, 0) : textureGather(plane1, corner, 1)) >> SHIFT);
+		vec4 k = vec4((1.0 - w.x) * w.y, w.x * w.y, w.x * (1.0 - w.y), (1.0 - w.x) * (1.0 - w.y));
+		vec2 c = vec2(dot(a, k), dot(b, k));
+		return LAYOUT == SEMI_PLANAR_VU ? c.yx : c;
+	}
+#endif
 	vec2 top = mix(chromaAt(i, last), chromaAt(i + ivec2(1, 0), last), w.x);
 	if (LINEAR == 0 && SUBY == 0)
 		return top;
