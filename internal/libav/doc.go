@@ -1,7 +1,7 @@
 // Package libav binds FFmpeg's libraries at run time. It translates and decides nothing.
 //
 // [Open] loads libavutil, libavcodec, libavformat, libswresample and, when it is there,
-// libswscale by soname, newest first: FFmpeg 8, 7, 6, 5.1. Fields of public structs are
+// libswscale by soname, newest first: FFmpeg 9, 8, 7, 6, 5.1. Fields of public structs are
 // reached through a table of offsets for each major version (offsets_gen.go, generated
 // from gen/offsets.txt), and Open checks on a real codec context that the table is right
 // before anybody relies on it.

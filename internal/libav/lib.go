@@ -25,7 +25,7 @@ const NoTimestamp = int64(media.NoTimestamp)
 // Lib is FFmpeg, loaded.
 // Concurrency: any goroutine.
 type Lib struct {
-	Major   int    // of libavcodec: 59 is FFmpeg 5.1, 60 is 6, 61 is 7, 62 is 8
+	Major   int    // of libavcodec: 59 is FFmpeg 5.1, 60 is 6, 61 is 7, 62 is 8, 63 is 9
 	Version string // FFmpeg's own version text
 	Scale   bool   // libswscale is there
 
@@ -36,6 +36,7 @@ type Lib struct {
 // versions lists the major versions of libavcodec, avutil, avformat, swresample and
 // swscale that belong together, newest first.
 var versions = [...]struct{ codec, util, format, resample, scale int }{
+	{63, 61, 63, 7, 10},
 	{62, 60, 62, 6, 9},
 	{61, 59, 61, 5, 8},
 	{60, 58, 60, 4, 7},
@@ -63,7 +64,7 @@ func load(folder string) (*Lib, error) {
 		}
 	}
 	if why == errAbsent {
-		return nil, fmt.Errorf("libav: FFmpeg 5.1 to 8 (libavcodec.so.59 to 62) is not installed; %s: %w", install(), media.ErrNotSupported)
+		return nil, fmt.Errorf("libav: FFmpeg 5.1 to 9 (libavcodec 59 to 63) is not installed; %s: %w", install(), media.ErrNotSupported)
 	}
 	return nil, fmt.Errorf("libav: FFmpeg cannot be used: %w; %s: %w", why, install(), media.ErrNotSupported)
 }
