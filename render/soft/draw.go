@@ -66,8 +66,10 @@ type painter struct {
 	rawStride int
 	chunk     uint
 	rawTag    [2]int
-	// mixed is a row that lies between two raw ones.
+	// mixed is a row that lies between two raw ones; wide is one that is about to be
+	// interpolated across, a word a pixel, its last pixel twice.
 	mixed []byte
+	wide  []uint64
 	// scaled holds two rows that have been scaled across, by row parity.
 	scaled    [2][]byte
 	scaledTag [2]int
@@ -146,7 +148,7 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 	vpass := p.down.pass(f.Height)
 	p.direct = p.hpass == passCopy && vpass == passCopy && !p.turn.revY && !p.turn.transpose
 	if p.direct {
-		p.raw, p.mixed, p.scaled, p.band = nil, nil, [2][]byte{}, nil
+		p.raw, p.mixed, p.wide, p.scaled, p.band = nil, nil, nil, [2][]byte{}, nil
 		return nil
 	}
 	// A row scaled down before it is blended costs less to blend, but may be blended with
@@ -171,9 +173,10 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 	if f.Height > 3*p.sh {
 		p.chunk = 1 // most rows are not looked at
 	}
-	p.rawStride = 4 * (f.Width + 1)
+	p.rawStride = 4 * f.Width
 	p.raw = make([]byte, 2<<p.chunk*p.rawStride)
 	p.mixed = make([]byte, p.rawStride)
+	p.wide = make([]uint64, f.Width+1)
 	for i := range p.scaled {
 		p.scaled[i] = make([]byte, 4*p.sw)
 	}
@@ -234,8 +237,15 @@ func (p *painter) line(dst []byte, j int) error {
 			if err != nil {
 				return err
 			}
-			if p.hpass == passCopy {
+			switch p.hpass {
+			case passCopy:
 				blend(dst, a, b, f)
+				return nil
+			case passInterp:
+				n := len(p.wide) - 1
+				blendSpread(p.wide[:n], a, b, f)
+				p.wide[n] = p.wide[n-1]
+				interp(dst, p.wide, p.across)
 				return nil
 			}
 			blend(p.mixed, a, b, f)
@@ -267,7 +277,10 @@ func (p *painter) acrossRow(dst, src []byte) {
 	case passPick:
 		pick(dst, src, p.across)
 	default:
-		interp(dst, src, p.across)
+		n := len(p.wide) - 1
+		spread(p.wide[:n], src)
+		p.wide[n] = p.wide[n-1]
+		interp(dst, p.wide, p.across)
 	}
 }
 
@@ -285,7 +298,7 @@ func (p *painter) scaledRow(y int) ([]byte, error) {
 	return p.scaled[i], nil
 }
 
-// decoded returns row y as RGB, with its last pixel twice.
+// decoded returns row y as RGB.
 func (p *painter) decoded(y int) ([]byte, error) {
 	c := y >> p.chunk
 	base := (c & 1) << p.chunk
@@ -294,11 +307,6 @@ func (p *painter) decoded(y int) ([]byte, error) {
 		to := min(from+1<<p.chunk, p.shape.height)
 		if err := p.src.rows(p.raw[base*p.rawStride:], p.rawStride, from, to); err != nil {
 			return nil, err
-		}
-		last := p.rawStride - 4
-		for i := base; i < base+to-from; i++ {
-			r := p.raw[i*p.rawStride:][:p.rawStride]
-			copy(r[last:], r[last-4:last])
 		}
 		p.rawTag[c&1] = c
 	}

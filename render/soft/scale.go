@@ -4,24 +4,25 @@ import "encoding/binary"
 
 // The scaling loops. Every second byte of a word gets a lane of 16 bits, so that one
 // multiplication weighs four bytes; weights are 0…256, and a lane never exceeds 65408.
-//
-// Loads are written byte by byte, with one bounds check in front: the compiler makes one
-// load of them, and no slice.
 const (
 	evenBytes = 0x00ff00ff00ff00ff
 	oddBytes  = 0xff00ff00ff00ff00
 	halfEach  = 0x0080008000800080
+	lowHalf   = 0x00000000ffffffff
+	highHalf  = 0xffffffff00000000
 )
 
-func load32(b []byte, i int) uint32 {
-	_ = b[i+3]
-	return uint32(b[i]) | uint32(b[i+1])<<8 | uint32(b[i+2])<<16 | uint32(b[i+3])<<24
+// mix blends eight bytes.
+func mix(p, q, f uint64) uint64 {
+	even, odd := mixLanes(p, q, f)
+	return even | odd<<8
 }
 
-func load64(b []byte, i int) uint64 {
-	_ = b[i+7]
-	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
-		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
+func mixLanes(p, q, f uint64) (even, odd uint64) {
+	g := 256 - f
+	even = p&evenBytes*g + q&evenBytes*f + halfEach
+	odd = p>>8&evenBytes*g + q>>8&evenBytes*f + halfEach
+	return even >> 8 & evenBytes, odd >> 8 & evenBytes
 }
 
 // blend sets dst to a·(256−f)/256 + b·f/256, byte by byte. All have dst's length, a
@@ -29,12 +30,13 @@ func load64(b []byte, i int) uint64 {
 func blend(dst, a, b []byte, f uint32) {
 	w := uint64(f)
 	a, b = a[:len(dst)], b[:len(dst)]
-	for len(dst) >= 16 && len(a) >= 16 && len(b) >= 16 {
-		p, q := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
-		r, s := binary.LittleEndian.Uint64(a[8:]), binary.LittleEndian.Uint64(b[8:])
-		binary.LittleEndian.PutUint64(dst, mix(p, q, w))
-		binary.LittleEndian.PutUint64(dst[8:], mix(r, s, w))
-		dst, a, b = dst[16:], a[16:], b[16:]
+	for len(dst) >= 32 && len(a) >= 32 && len(b) >= 32 {
+		le := binary.LittleEndian
+		le.PutUint64(dst, mix(le.Uint64(a), le.Uint64(b), w))
+		le.PutUint64(dst[8:], mix(le.Uint64(a[8:]), le.Uint64(b[8:]), w))
+		le.PutUint64(dst[16:], mix(le.Uint64(a[16:]), le.Uint64(b[16:]), w))
+		le.PutUint64(dst[24:], mix(le.Uint64(a[24:]), le.Uint64(b[24:]), w))
+		dst, a, b = dst[32:], a[32:], b[32:]
 	}
 	for len(dst) >= 4 && len(a) >= 4 && len(b) >= 4 {
 		p, q := binary.LittleEndian.Uint32(a), binary.LittleEndian.Uint32(b)
@@ -43,49 +45,76 @@ func blend(dst, a, b []byte, f uint32) {
 	}
 }
 
-// mix blends eight bytes.
-func mix(p, q, f uint64) uint64 {
-	g := 256 - f
-	e := p&evenBytes*g + q&evenBytes*f + halfEach
-	o := p>>8&evenBytes*g + q>>8&evenBytes*f + halfEach
-	return e>>8&evenBytes | o&oddBytes
+// spread sets each word of dst to the four bytes of a pixel of src, in lanes: first,
+// third, second, fourth. Interpolation across then needs no unpacking.
+func spread(dst []uint64, src []byte) {
+	src = src[:4*len(dst)]
+	for len(dst) >= 2 && len(src) >= 8 {
+		p := binary.LittleEndian.Uint64(src)
+		even, odd := p&evenBytes, p>>8&evenBytes
+		dst[0], dst[1] = even&lowHalf|odd<<32, even>>32|odd&highHalf
+		dst, src = dst[2:], src[8:]
+	}
+	if len(dst) > 0 {
+		p := uint64(binary.LittleEndian.Uint32(src))
+		dst[0] = p&0xff00ff | p>>8&0xff00ff<<32
+	}
 }
 
-// lerp blends the two pixels of p. It takes a·(256−f) + b·f as a·256 + (b−a)·f on the
-// whole word: borrows between lanes cancel out, because no lane of the sum is negative.
-func lerp(p, f uint64) uint64 {
-	e, o := p&evenBytes, p>>8&evenBytes
-	l := e&0xffffffff | o<<32 // the left pixel's four bytes
-	r := e>>32 | o>>32<<32    // the right one's
-	s := (l<<8 + (r-l)*f + halfEach) >> 8 & evenBytes
-	return (s | s>>24) & 0xffffffff
+// blendSpread is blend and spread in one.
+func blendSpread(dst []uint64, a, b []byte, f uint32) {
+	w := uint64(f)
+	a, b = a[:4*len(dst)], b[:4*len(dst)]
+	for len(dst) >= 4 && len(a) >= 16 && len(b) >= 16 {
+		le := binary.LittleEndian
+		even, odd := mixLanes(le.Uint64(a), le.Uint64(b), w)
+		dst[0], dst[1] = even&lowHalf|odd<<32, even>>32|odd&highHalf
+		even, odd = mixLanes(le.Uint64(a[8:]), le.Uint64(b[8:]), w)
+		dst[2], dst[3] = even&lowHalf|odd<<32, even>>32|odd&highHalf
+		dst, a, b = dst[4:], a[16:], b[16:]
+	}
+	for len(dst) > 0 && len(a) >= 4 && len(b) >= 4 {
+		even, odd := mixLanes(uint64(binary.LittleEndian.Uint32(a)), uint64(binary.LittleEndian.Uint32(b)), w)
+		dst[0] = even&lowHalf | odd<<32
+		dst, a, b = dst[1:], a[4:], b[4:]
+	}
 }
 
-// interp scales a row: pixel i of dst lies between two neighbours of src as a says. src
-// has one pixel more than the indices of a.
-func interp(dst, src []byte, a axis) {
+// interp scales a spread row: pixel i of dst lies between two neighbours of src as a
+// says. src has one pixel more than the indices of a.
+func interp(dst []byte, src []uint64, a axis) {
 	dst = dst[:4*len(a)]
 	for len(a) >= 2 && len(dst) >= 8 {
-		p := lerp(load64(src, int(a[0]>>8)*4), uint64(a[0]&0xff))
-		q := lerp(load64(src, int(a[1]>>8)*4), uint64(a[1]&0xff))
+		v, w := a[0], a[1]
+		p := lerp(src[v>>8+1], src[v>>8], uint64(v&0xff))
+		q := lerp(src[w>>8+1], src[w>>8], uint64(w&0xff))
 		binary.LittleEndian.PutUint64(dst, p|q<<32)
 		a, dst = a[2:], dst[8:]
 	}
 	if len(a) > 0 {
-		binary.LittleEndian.PutUint32(dst, uint32(lerp(load64(src, int(a[0]>>8)*4), uint64(a[0]&0xff))))
+		v := a[0]
+		binary.LittleEndian.PutUint32(dst, uint32(lerp(src[v>>8+1], src[v>>8], uint64(v&0xff))))
 	}
+}
+
+// lerp blends two spread pixels. It takes l·(256−f) + r·f as l·256 + (r−l)·f on the whole
+// word: borrows between lanes cancel out, because no lane of the sum is negative.
+func lerp(r, l, f uint64) uint64 {
+	s := (l<<8 + (r-l)*f + halfEach) >> 8 & evenBytes
+	return (s | s>>24) & lowHalf
 }
 
 // pick fills dst with the samples that a names.
 func pick(dst, src []byte, a axis) {
 	dst = dst[:4*len(a)]
 	for len(a) >= 2 && len(dst) >= 8 {
-		p, q := load32(src, int(a[0]>>8)*4), load32(src, int(a[1]>>8)*4)
+		i, j := int(a[0]>>8)*4, int(a[1]>>8)*4
+		p, q := binary.LittleEndian.Uint32(src[i:i+4]), binary.LittleEndian.Uint32(src[j:j+4])
 		binary.LittleEndian.PutUint64(dst, uint64(p)|uint64(q)<<32)
 		a, dst = a[2:], dst[8:]
 	}
 	if len(a) > 0 {
-		binary.LittleEndian.PutUint32(dst, load32(src, int(a[0]>>8)*4))
+		binary.LittleEndian.PutUint32(dst, binary.LittleEndian.Uint32(src[int(a[0]>>8)*4:]))
 	}
 }
 
@@ -116,7 +145,7 @@ func columns(dst []byte, dstStride int, src []byte, srcStride, w, n int, flip bo
 				at = 0
 			}
 			for x := x0; x < x1; x++ {
-				binary.LittleEndian.PutUint32(dst[x*dstStride+at:], load32(src, i*srcStride+4*x))
+				binary.LittleEndian.PutUint32(dst[x*dstStride+at:], binary.LittleEndian.Uint32(src[i*srcStride+4*x:]))
 			}
 		}
 	}
