@@ -142,8 +142,8 @@ type Config struct {
 	// Sleep sleeps until an instant.
 	Sleep func(media.Instant)
 
-	// oneQueue makes the graphics queue stand in for the copy engine, so that tests see
-	// those modes on devices that have none.
+	// oneQueue makes the graphics queue stand in for a missing copy engine, so that tests
+	// see those modes on every device.
 	oneQueue bool
 }
 

@@ -192,6 +192,35 @@ func TestSimulatedVblank(t *testing.T) {
 	f.Release()
 }
 
+func TestChangeOfShape(t *testing.T) {
+	p := newPool(t, 6, 64*1024)
+	for _, mode := range []UploadMode{UploadDirect, UploadTransferBufferImage} {
+		o := offscreen(t, Config{Pool: p, Upload: mode, InFlight: 2, oneQueue: true})
+		for i, c := range []struct {
+			format media.PixelFormat
+			w, h   int
+		}{{media.I420, 40, 30}, {media.P010, 40, 30}, {media.P010, 64, 48}, {media.RGB24, 17, 9}, {media.I420, 2, 2}, {media.YUYV, 1, 1}} {
+			f := newFrame(t, p, c.format, c.w, c.h, uint64(i))
+			check(t, o, f.Retain())
+			if err := o.Present(&media.Scheduled{Frame: f, Repeat: true}); err != nil {
+				t.Fatal(err)
+			}
+			if w, h := o.Size(); w != c.w || h != c.h {
+				t.Errorf("%v %v: target of %dx%d", mode, c, w, h)
+			}
+		}
+		// A frame that cannot be shown leaves the picture as it is.
+		bad := newFrame(t, p, media.I420, 8, 8, 1)
+		bad.Planes[0].Stride = 1
+		if err := o.Present(&media.Scheduled{Frame: bad}); err == nil {
+			t.Errorf("%v: a stride of 1 was drawn", mode)
+		}
+		if w, h := o.Size(); w != 1 || h != 1 {
+			t.Errorf("%v: after a bad frame the target is %dx%d", mode, w, h)
+		}
+	}
+}
+
 func TestBadFrames(t *testing.T) {
 	p := newPool(t, 4, 64*1024)
 	o := offscreen(t, Config{Pool: p})
@@ -239,9 +268,9 @@ func TestConfig(t *testing.T) {
 func TestPresentAllocatesNothing(t *testing.T) {
 	for _, mode := range UploadModes() {
 		p := newPool(t, 8, 64*1024)
-		o, err := NewOffscreen(Config{Device: "llvmpipe", Pool: p, Upload: mode, InFlight: 3, oneQueue: true})
+		o, err := NewOffscreen(Config{Device: device(), Pool: p, Upload: mode, InFlight: 3, oneQueue: true})
 		if err != nil {
-			t.Skipf("needs lavapipe (apt-get install mesa-vulkan-drivers): %v", err)
+			t.Skipf("needs a Vulkan device (apt-get install mesa-vulkan-drivers): %v", err)
 		}
 		frames := make([]*media.Frame, 4)
 		for i := range frames {

@@ -10,13 +10,18 @@ import (
 	"github.com/scanout-av/scanout/media"
 )
 
+func device() string {
+	if d := os.Getenv("SCANOUT_DEVICE"); d != "" {
+		return d
+	}
+	return "llvmpipe"
+}
+
 // offscreen opens the device that SCANOUT_DEVICE names, a CPU device by default, with
 // the validation layer where there is one: at the end it must have said nothing.
 func offscreen(t testing.TB, cfg Config) *Offscreen {
 	t.Helper()
-	if cfg.Device = os.Getenv("SCANOUT_DEVICE"); cfg.Device == "" {
-		cfg.Device = "llvmpipe"
-	}
+	cfg.Device = device()
 	cfg.Validation = true
 	o, err := NewOffscreen(cfg)
 	if err != nil {

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -63,7 +64,7 @@ func openRenderer(cfg Config, in *gpu.Instance, surface vk.SurfaceKHR) (r *rende
 	if r.d, err = in.Open(gpu.Config{Device: cfg.Device, Surface: surface}); err != nil {
 		return r, fmt.Errorf("render: %w", err)
 	}
-	if cfg.oneQueue {
+	if cfg.oneQueue && len(r.d.Transfer) == 0 {
 		r.d.Transfer = []gpu.Queue{r.d.Graphics, r.d.Graphics}
 	}
 	r.importPool()
@@ -187,7 +188,7 @@ func (r *renderer) nextEntry() *entry { return &r.entries[(r.current+1)%len(r.en
 
 // fail remembers that the device was lost: everything after that fails the same way.
 func (r *renderer) fail(err error) error {
-	if err != nil && err != media.ErrAgain {
+	if errors.Is(err, media.ErrDeviceLost) {
 		r.lost = err
 	}
 	return err

@@ -52,6 +52,16 @@ func (r *renderer) adapt(s shape) error {
 	for i := range r.linear {
 		r.dropLinear(&r.linear[i])
 	}
+	// What was drawn last is gone with its resources: there is nothing to draw again.
+	r.current = -1
+	if err := r.build(s); err != nil {
+		r.res.free(r)
+		return err
+	}
+	return nil
+}
+
+func (r *renderer) build(s shape) error {
 	res := &r.res
 	res.shape, res.source = s, sourceStorage
 	res.planes, res.planeCount = planeImages(s.format, s.width, s.height)

@@ -31,11 +31,11 @@ func blend(dst, a, b []byte, f uint32) {
 	w := uint64(f)
 	a, b = a[:len(dst)], b[:len(dst)]
 	for len(dst) >= 32 && len(a) >= 32 && len(b) >= 32 {
-		le := binary.LittleEndian
-		le.PutUint64(dst, mix(le.Uint64(a), le.Uint64(b), w))
-		le.PutUint64(dst[8:], mix(le.Uint64(a[8:]), le.Uint64(b[8:]), w))
-		le.PutUint64(dst[16:], mix(le.Uint64(a[16:]), le.Uint64(b[16:]), w))
-		le.PutUint64(dst[24:], mix(le.Uint64(a[24:]), le.Uint64(b[24:]), w))
+		le, d, p, q := binary.LittleEndian, (*[32]byte)(dst), (*[32]byte)(a), (*[32]byte)(b)
+		le.PutUint64(d[0:], mix(le.Uint64(p[0:]), le.Uint64(q[0:]), w))
+		le.PutUint64(d[8:], mix(le.Uint64(p[8:]), le.Uint64(q[8:]), w))
+		le.PutUint64(d[16:], mix(le.Uint64(p[16:]), le.Uint64(q[16:]), w))
+		le.PutUint64(d[24:], mix(le.Uint64(p[24:]), le.Uint64(q[24:]), w))
 		dst, a, b = dst[32:], a[32:], b[32:]
 	}
 	for len(dst) >= 4 && len(a) >= 4 && len(b) >= 4 {
@@ -49,33 +49,42 @@ func blend(dst, a, b []byte, f uint32) {
 // third, second, fourth. Interpolation across then needs no unpacking.
 func spread(dst []uint64, src []byte) {
 	src = src[:4*len(dst)]
-	for len(dst) >= 2 && len(src) >= 8 {
-		p := binary.LittleEndian.Uint64(src)
-		even, odd := p&evenBytes, p>>8&evenBytes
-		dst[0], dst[1] = even&lowHalf|odd<<32, even>>32|odd&highHalf
-		dst, src = dst[2:], src[8:]
+	for len(dst) >= 8 && len(src) >= 32 {
+		d, s := (*[8]uint64)(dst), (*[32]byte)(src)
+		d[0], d[1] = pair(binary.LittleEndian.Uint64(s[0:]))
+		d[2], d[3] = pair(binary.LittleEndian.Uint64(s[8:]))
+		d[4], d[5] = pair(binary.LittleEndian.Uint64(s[16:]))
+		d[6], d[7] = pair(binary.LittleEndian.Uint64(s[24:]))
+		dst, src = dst[8:], src[32:]
 	}
-	if len(dst) > 0 {
-		p := uint64(binary.LittleEndian.Uint32(src))
-		dst[0] = p&0xff00ff | p>>8&0xff00ff<<32
+	for len(dst) > 0 && len(src) >= 4 {
+		dst[0], _ = pair(uint64(binary.LittleEndian.Uint32(src)))
+		dst, src = dst[1:], src[4:]
 	}
+}
+
+// pair spreads two pixels.
+func pair(p uint64) (left, right uint64) { return lanes(p&evenBytes, p>>8&evenBytes) }
+
+// lanes puts every second byte of two pixels together by pixel.
+func lanes(even, odd uint64) (left, right uint64) {
+	return even&lowHalf | odd<<32, even>>32 | odd&highHalf
 }
 
 // blendSpread is blend and spread in one.
 func blendSpread(dst []uint64, a, b []byte, f uint32) {
 	w := uint64(f)
 	a, b = a[:4*len(dst)], b[:4*len(dst)]
-	for len(dst) >= 4 && len(a) >= 16 && len(b) >= 16 {
-		le := binary.LittleEndian
-		even, odd := mixLanes(le.Uint64(a), le.Uint64(b), w)
-		dst[0], dst[1] = even&lowHalf|odd<<32, even>>32|odd&highHalf
-		even, odd = mixLanes(le.Uint64(a[8:]), le.Uint64(b[8:]), w)
-		dst[2], dst[3] = even&lowHalf|odd<<32, even>>32|odd&highHalf
-		dst, a, b = dst[4:], a[16:], b[16:]
+	for len(dst) >= 8 && len(a) >= 32 && len(b) >= 32 {
+		le, d, p, q := binary.LittleEndian, (*[8]uint64)(dst), (*[32]byte)(a), (*[32]byte)(b)
+		d[0], d[1] = lanes(mixLanes(le.Uint64(p[0:]), le.Uint64(q[0:]), w))
+		d[2], d[3] = lanes(mixLanes(le.Uint64(p[8:]), le.Uint64(q[8:]), w))
+		d[4], d[5] = lanes(mixLanes(le.Uint64(p[16:]), le.Uint64(q[16:]), w))
+		d[6], d[7] = lanes(mixLanes(le.Uint64(p[24:]), le.Uint64(q[24:]), w))
+		dst, a, b = dst[8:], a[32:], b[32:]
 	}
 	for len(dst) > 0 && len(a) >= 4 && len(b) >= 4 {
-		even, odd := mixLanes(uint64(binary.LittleEndian.Uint32(a)), uint64(binary.LittleEndian.Uint32(b)), w)
-		dst[0] = even&lowHalf | odd<<32
+		dst[0], _ = lanes(mixLanes(uint64(binary.LittleEndian.Uint32(a)), uint64(binary.LittleEndian.Uint32(b)), w))
 		dst, a, b = dst[1:], a[4:], b[4:]
 	}
 }
@@ -84,16 +93,20 @@ func blendSpread(dst []uint64, a, b []byte, f uint32) {
 // says. src has one pixel more than the indices of a.
 func interp(dst []byte, src []uint64, a axis) {
 	dst = dst[:4*len(a)]
-	for len(a) >= 2 && len(dst) >= 8 {
-		v, w := a[0], a[1]
-		p := lerp(src[v>>8+1], src[v>>8], uint64(v&0xff))
-		q := lerp(src[w>>8+1], src[w>>8], uint64(w&0xff))
+	for len(a) >= 4 && len(dst) >= 16 {
+		v := (*[4]uint32)(a)
+		p := lerp(src[v[0]>>8+1], src[v[0]>>8], uint64(v[0]&0xff))
+		q := lerp(src[v[1]>>8+1], src[v[1]>>8], uint64(v[1]&0xff))
 		binary.LittleEndian.PutUint64(dst, p|q<<32)
-		a, dst = a[2:], dst[8:]
+		p = lerp(src[v[2]>>8+1], src[v[2]>>8], uint64(v[2]&0xff))
+		q = lerp(src[v[3]>>8+1], src[v[3]>>8], uint64(v[3]&0xff))
+		binary.LittleEndian.PutUint64(dst[8:], p|q<<32)
+		a, dst = a[4:], dst[16:]
 	}
-	if len(a) > 0 {
+	for len(a) > 0 && len(dst) >= 4 {
 		v := a[0]
 		binary.LittleEndian.PutUint32(dst, uint32(lerp(src[v>>8+1], src[v>>8], uint64(v&0xff))))
+		a, dst = a[1:], dst[4:]
 	}
 }
 
