@@ -15,13 +15,13 @@ import (
 // Config says how to pace. The zero value suits files.
 type Config struct {
 	// Lead is how long before its moment a frame is handed to the renderer, so that the
-	// display and not our wake-up decides when it appears. 0: one refresh interval, or
-	// DefaultLead where the display has none.
+	// display and not our wake-up decides when it appears. 0: half a refresh interval,
+	// raised when the GPU needs longer, or DefaultLead where the display has none.
 	Lead time.Duration
 	// LateTolerance is how far a frame may be behind its moment before it is dropped
 	// although no newer frame is ready. 0: DefaultLateTolerance.
 	LateTolerance time.Duration
-	// MinRate is how often a picture is shown however late all of them are. 0:
+	// MinRate is at most how long no picture is shown, however late all of them are. 0:
 	// DefaultMinRate.
 	MinRate time.Duration
 	// Unpaced shows every frame as soon as the sink takes it and drops none.
@@ -93,6 +93,13 @@ type Pacer struct {
 	shown    bool
 	last     shownAt
 	stats    Stats
+	target   media.Instant // refresh of the newest frame to show, 0 when not known
+	// up is which way moments midway between two refreshes go.
+	up bool
+	// extra is what the GPU's time adds to the lead; found from how late frames appear.
+	extra   time.Duration
+	minLate time.Duration // of the frames since count was 0
+	count   int
 }
 
 // shownAt is when the last observed frame was meant to appear and when it did.
@@ -105,7 +112,7 @@ type shownAt struct {
 type Stats struct {
 	Shown   int64
 	Dropped int64 // late, dropped before any GPU work
-	Late    int64 // shown, but visible later than half a refresh after their moment
+	Late    int64 // shown, but visible more than half a refresh after the wanted one
 	// Repeated counts refreshes on which a picture stayed although its time was over,
 	// because the next one was not there.
 	Repeated int64
@@ -122,18 +129,61 @@ func New(cfg Config) (*Pacer, error) {
 }
 
 // SetDisplay says where frames go. It may change while playing.
-func (p *Pacer) SetDisplay(d media.Display) { p.display = d }
+func (p *Pacer) SetDisplay(d media.Display) {
+	p.display, p.last, p.target, p.extra, p.count = d, shownAt{}, 0, 0, 0
+}
 
 // Lead returns how long before its moment a frame is handed to the renderer.
+//
+// In FIFO mode a frame appears at the first refresh after it is drawn: handed over half a
+// refresh before the wanted one, it can be early or late by almost as much without
+// missing it.
 func (p *Pacer) Lead() time.Duration {
-	switch {
+	switch r := p.display.Refresh; {
 	case p.cfg.Lead > 0:
 		return p.cfg.Lead
-	case p.display.Refresh > 0:
-		return max(p.display.Refresh, DefaultLead)
+	case r > 0:
+		return r/2 + p.extra
 	default:
 		return DefaultLead
 	}
+}
+
+// exact reports whether presentation stamps are refreshes rather than estimates.
+func (p *Pacer) exact() bool {
+	switch p.display.Source {
+	case media.PresentTiming, media.PresentGoogle, media.PresentWait, media.PresentWayland, media.PresentX11, media.PresentSimulated:
+		return p.display.Refresh > 0 && p.last.actual != 0
+	}
+	return false
+}
+
+// refresh returns the refresh nearest to due. A moment that lies about midway between two
+// goes to the same side as the one before, or jitter would turn an even cadence into an
+// uneven one.
+func (p *Pacer) refresh(due media.Instant) media.Instant {
+	if !p.exact() {
+		return due
+	}
+	r := p.display.Refresh
+	d := due.Sub(p.last.actual)
+	n := d / r
+	rest := d - n*r
+	if rest < 0 {
+		n, rest = n-1, rest+r
+	}
+	if rest < r*4/10 || rest > r*6/10 {
+		p.up = rest > r/2
+	}
+	if p.up {
+		n++
+	}
+	v := p.last.actual.Add(n * r)
+	if p.target != 0 && v < p.target.Add(r*3/4) {
+		// That refresh shows the frame before; midway moments had better go up.
+		v, p.up = v.Add(r), true
+	}
+	return v
 }
 
 // Decide says what to do at now with the frame at the head of the queue.
@@ -141,9 +191,9 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	if p.cfg.Unpaced {
 		return Decision{Action: Show}
 	}
-	lead := p.Lead()
-	if now < c.Due.Add(-lead) {
-		return Decision{Action: Wait, Until: c.Due.Add(-lead)}
+	lead, target := p.Lead(), p.refresh(c.Due)
+	if now < target.Add(-lead) {
+		return Decision{Action: Wait, Until: target.Add(-lead)}
 	}
 	late := max(now.Sub(c.Due), 0)
 	if p.shown && now.Sub(p.lastShow) < p.cfg.MinRate {
@@ -161,7 +211,8 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 			return p.drop(late)
 		}
 	}
-	return Decision{Action: Show, Target: c.Due, Late: late}
+	p.target = target
+	return Decision{Action: Show, Target: target, Late: late}
 }
 
 func (p *Pacer) drop(late time.Duration) Decision {
@@ -182,19 +233,54 @@ func (p *Pacer) Observe(f *media.Presented) {
 		p.stats.Late++
 	}
 	p.stats.Missed += int64(f.Missed)
-	if q := &p.last; f.Refresh > 0 && f.Actual != 0 && f.Target != 0 {
-		if q.actual != 0 && q.serial == f.Serial {
+	if q := &p.last; f.Refresh > 0 && f.Actual != 0 {
+		if q.actual != 0 && q.target != 0 && q.serial == f.Serial {
 			over := f.Actual.Sub(q.actual) - f.Target.Sub(q.target)
 			if n := (over + half) / f.Refresh; n > 0 {
 				p.stats.Repeated += int64(n)
 			}
 		}
 		*q = shownAt{f.Target, f.Actual, f.Serial}
+		if f.Target != 0 {
+			p.adapt(f)
+		}
 	}
 }
 
-// Reset forgets the past: after a seek, a pause or a new display.
-func (p *Pacer) Reset() { p.shown, p.last = false, shownAt{} }
+// adaptFrames is how many frames in a row must be late, or one be early, before the lead
+// changes: enough to tell the GPU's time from a hiccup.
+const adaptFrames = 30
+
+// maxExtra bounds the lead, in refreshes: beyond it the sink's own queue is full.
+const maxExtra = 3
+
+// adapt raises the lead when even the quickest of the last frames came a refresh late,
+// because drawing takes longer than the lead, and lowers it when a frame comes early.
+func (p *Pacer) adapt(f *media.Presented) {
+	if p.cfg.Lead > 0 || !p.exact() {
+		return
+	}
+	r := f.Refresh
+	late := f.Actual.Sub(f.Target)
+	if late < -r*3/4 && p.extra > 0 {
+		p.extra = max(p.extra-r/2, 0)
+		p.count = 0
+		return
+	}
+	if p.count == 0 || late < p.minLate {
+		p.minLate = late
+	}
+	if p.count++; p.count < adaptFrames {
+		return
+	}
+	p.count = 0
+	if p.minLate > r*3/4 {
+		p.extra = min(p.extra+r/2, maxExtra*r)
+	}
+}
+
+// Reset forgets what was shown: after a seek or a pause. The display's phase stays.
+func (p *Pacer) Reset() { p.shown, p.last.target, p.target = false, 0, 0 }
 
 // Stats returns the counts so far.
 func (p *Pacer) Stats() Stats { return p.stats }

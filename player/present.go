@@ -45,6 +45,7 @@ type presenter struct {
 	began    media.Instant // when the first picture of this serial was shown
 	firstAt  time.Duration // its media time
 	endAt    media.Instant // when the last picture has had its time
+	first    uint64        // number of the first picture of this serial
 	rebuilds int
 
 	fullscreen bool
@@ -245,8 +246,8 @@ func (s *presenter) round() (done bool, err error) {
 		if s.paused {
 			p.clk.Pause(now)
 		}
-		s.started, s.began, s.firstAt = true, now, at
-		return s.show(now, now)
+		s.started, s.began, s.firstAt, s.first = true, now, at, s.number+1
+		return s.show(now, 0)
 	}
 	if p.step.Load() {
 		p.clk.Seek(now, at, s.serial)
@@ -464,6 +465,11 @@ func (s *presenter) feedback() {
 	p := s.p
 	for s.sink.Feedback(&s.fb) {
 		p.pacer.Observe(&s.fb)
+		if p.asink == nil && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
+			// Nothing but the display keeps time: let time begin at the refresh at which
+			// the first picture appeared, so that moments fall on refreshes.
+			p.clk.Seek(s.fb.Actual, p.mediaTime(s.fb.PTS, s.fb.Timebase), s.serial)
+		}
 		var due media.Instant
 		if s.fb.Serial == s.serial && s.started && !s.paused {
 			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
