@@ -132,3 +132,10 @@ func Load[T any](addr, off uintptr) T { return *(*T)(unsafe.Add(Pointer(addr), o
 
 // Store writes a T at addr+off in memory that Go does not own.
 func Store[T any](addr, off uintptr, v T) { *(*T)(unsafe.Add(Pointer(addr), off)) = v }
+
+// PuregoCall is purego's own way to call: [Caller.Call] without the trampoline, kept for
+// the benchmark that compares the two.
+func PuregoCall(fn uintptr, args []uintptr) uintptr {
+	r, _, _ := purego.SyscallN(fn, args...)
+	return r
+}
