@@ -20,29 +20,36 @@ func (c *Converter) scalar(d, y, u, v []byte, x0, x1 int) {
 
 // scalarHalf is for 8 bits and a chroma sample for two pixels.
 func (c *Converter) scalarHalf(d, y, u, v []byte, x0, x1 int) {
-	t := c.t
-	bpp, ys, us := c.cfg.To.bytesPerPixel(), c.g.ys, c.g.us
+	bpp := c.cfg.To.bytesPerPixel()
+	t, ys, us := c.t, c.g.ys, c.g.us
 	d, y, u, v = d[x0*bpp:], y[x0*ys:], u[x0/2*us:], v[x0/2*us:]
-	i, iy, iu := 0, 0, 0
-	for n := (x1 - x0) / 2; n > 0; n-- {
-		a, b, e := t.rv[v[iu]], t.gu[u[iu]]+t.gv[v[iu]], t.bu[u[iu]]
-		l, m := t.y[y[iy]], t.y[y[iy+ys]]
-		p := t.pixel(l+a, l+b, l+e)
-		q := t.pixel(m+a, m+b, m+e)
-		if bpp == 4 {
-			binary.LittleEndian.PutUint64(d[i:], uint64(p)|uint64(q)<<32)
-		} else {
-			s := d[i : i+6]
-			s[0], s[1], s[2] = byte(p), byte(p>>8), byte(p>>16)
-			s[3], s[4], s[5] = byte(q), byte(q>>8), byte(q>>16)
+	n := (x1 - x0) / 2
+	if bpp == 4 && ys == 1 {
+		t.pairs(d[:8*n], y[:2*n], u, v, us)
+	} else {
+		for i := range n {
+			uv := t.u[u[i*us]] + t.v[v[i*us]]
+			t.put(d[2*i*bpp:], bpp, t.y[y[2*i*ys]]+uv)
+			t.put(d[(2*i+1)*bpp:], bpp, t.y[y[(2*i+1)*ys]]+uv)
 		}
-		i += 2 * bpp
-		iy += 2 * ys
-		iu += us
 	}
 	if (x1-x0)&1 == 1 {
-		l := t.y[y[iy]]
-		t.put(d[i:], bpp, l+t.rv[v[iu]], l+t.gu[u[iu]]+t.gv[v[iu]], l+t.bu[u[iu]])
+		t.put(d[2*n*bpp:], bpp, t.y[y[2*n*ys]]+t.u[u[n*us]]+t.v[v[n*us]])
+	}
+}
+
+// pairs is the common case: planar luma to four bytes. The slices shrink rather than an
+// index grow, which is what the compiler drops bounds checks for.
+func (t *tables) pairs(d, y, u, v []byte, us int) {
+	for len(d) >= 8 && len(y) >= 2 && len(u) > 0 && len(v) > 0 {
+		uv := t.u[u[0]] + t.v[v[0]]
+		p, q := t.pixel(t.y[y[0]]+uv), t.pixel(t.y[y[1]]+uv)
+		binary.LittleEndian.PutUint64(d, uint64(p)|uint64(q)<<32)
+		d, y = d[8:], y[2:]
+		if len(u) <= us || len(v) <= us {
+			break // the last pair
+		}
+		u, v = u[us:], v[us:]
 	}
 }
 
@@ -54,19 +61,17 @@ func (c *Converter) scalarFull(d, y, u, v []byte, x0, x1 int) {
 	u, v = u[x0:][:len(y)], v[x0:][:len(y)]
 	d = d[x0*bpp:]
 	for i, s := range y {
-		l := t.y[s]
-		t.put(d[i*bpp:], bpp, l+t.rv[v[i]], l+t.gu[u[i]]+t.gv[v[i]], l+t.bu[u[i]])
+		t.put(d[i*bpp:], bpp, t.y[s]+t.u[u[i]]+t.v[v[i]])
 	}
 }
 
 // pixel clamps three sums into a little-endian R G B A.
-func (t *tables) pixel(a, b, e int32) uint32 {
-	return uint32(t.clip[uint32(a>>6)%clipSize]) | uint32(t.clip[uint32(b>>6)%clipSize])<<8 |
-		uint32(t.clip[uint32(e>>6)%clipSize])<<16 | 0xff<<24
+func (t *tables) pixel(s uint64) uint32 {
+	return uint32(t.clip[s>>6&(clipSize-1)]) | uint32(t.clip[s>>27&(clipSize-1)])<<8 | uint32(t.clip[s>>48&(clipSize-1)])<<16 | 0xff<<24
 }
 
-func (t *tables) put(d []byte, bpp int, a, b, e int32) {
-	p := t.pixel(a, b, e)
+func (t *tables) put(d []byte, bpp int, s uint64) {
+	p := t.pixel(s)
 	if bpp == 4 {
 		binary.LittleEndian.PutUint32(d, p)
 	} else {
@@ -82,14 +87,22 @@ func (c *Converter) scalar16(d, y, u, v []byte, x0, x1 int) {
 	if c.g.kind == kindI010 {
 		up = 6
 	}
+	m := c.m
+	var r, g, b int32
 	for x := x0; x < x1; x++ {
-		i := x / 2 * us
-		a, b, e := c.m.rgb(word(y, 2*x)<<up, word(u, i)<<up, word(v, i)<<up)
+		if x&1 == 0 {
+			cu, cv := word(u, x/2*us)<<up, word(v, x/2*us)<<up
+			r = term(cv, m.rv) + int32(m.br)
+			g = term(cu, m.gu) + term(cv, m.gv) + int32(m.bg)
+			b = term(cu, m.bu) + int32(m.bb)
+		}
+		l := m.luma(word(y, 2*x) << up)
+		p, q, e := clamp8(l+r), clamp8(l+g), clamp8(l+b)
 		if bpp == 4 {
-			binary.LittleEndian.PutUint32(d[4*x:], uint32(a)|uint32(b)<<8|uint32(e)<<16|0xff<<24)
+			binary.LittleEndian.PutUint32(d[4*x:], uint32(p)|uint32(q)<<8|uint32(e)<<16|0xff<<24)
 		} else {
 			s := d[3*x : 3*x+3]
-			s[0], s[1], s[2] = a, b, e
+			s[0], s[1], s[2] = p, q, e
 		}
 	}
 }

@@ -74,21 +74,23 @@ const (
 	clipZero = 384
 )
 
-// tables are the model for 8-bit samples, value by value.
+// tables are the model for 8-bit samples, value by value. An entry holds what the sample
+// adds to all three sums, 21 bits apart, so that one addition serves three: negative
+// parts borrow from their neighbours and the total gives it back.
 type tables struct {
-	y, rv, gu, gv, bu [256]int32
-	clip              [clipSize]uint8
+	y, u, v [256]uint64
+	clip    [clipSize]uint8
 }
 
 func newTables(m *model) *tables {
 	t := new(tables)
+	sums := func(a, b, c int32) uint64 { return uint64(int64(a) + int64(b)<<21 + int64(c)<<42) }
 	for i := range 256 {
 		s := uint16(i) << 8
-		t.y[i] = m.luma(s) + clipZero<<6
-		t.rv[i] = term(s, m.rv) + int32(m.br)
-		t.gu[i] = term(s, m.gu) + int32(m.bg)
-		t.gv[i] = term(s, m.gv)
-		t.bu[i] = term(s, m.bu) + int32(m.bb)
+		l := m.luma(s) + clipZero<<6
+		t.y[i] = sums(l, l, l)
+		t.u[i] = sums(0, term(s, m.gu)+int32(m.bg), term(s, m.bu)+int32(m.bb))
+		t.v[i] = sums(term(s, m.rv)+int32(m.br), term(s, m.gv), 0)
 	}
 	for i := range t.clip {
 		t.clip[i] = uint8(min(max(i-clipZero, 0), 255))
