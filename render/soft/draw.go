@@ -151,24 +151,7 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 		p.raw, p.mixed, p.wide, p.scaled, p.band = nil, nil, nil, [2][]byte{}, nil
 		return nil
 	}
-	// A row scaled down before it is blended costs less to blend, but may be blended with
-	// two others. Costs are in thirds of ns a pixel.
-	const blendCost, interpCost, copyCost = 3, 6, 1
-	hcost, vcost := interpCost, copyCost
-	if p.hpass == passCopy {
-		hcost = 0
-	}
-	if vpass == passInterp {
-		vcost = blendCost
-	}
-	used := min(f.Height, 2*p.sh)
-	blendFirst := p.sh * p.sw * hcost
-	if vpass == passInterp {
-		blendFirst += p.sh * f.Width * vcost
-	} else {
-		used = min(f.Height, p.sh)
-	}
-	p.firstDown = p.hpass == passCopy || blendFirst <= used*p.sw*hcost+p.sh*p.sw*vcost
+	p.firstDown = p.cheaperDown(vpass, f.Width, f.Height)
 	p.chunk = 3
 	if f.Height > 3*p.sh {
 		p.chunk = 1 // most rows are not looked at
@@ -185,6 +168,25 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 		p.band = make([]byte, bandRows*(4*p.sw+bandPad))
 	}
 	return nil
+}
+
+// cheaperDown reports whether blending rows before scaling them across costs less than
+// the other way round, where rows are shared but blended at their scaled length.
+func (p *painter) cheaperDown(vpass pass, w, h int) bool {
+	if p.hpass == passCopy {
+		return true
+	}
+	// Tenths of ns a pixel, measured.
+	const blendCost, copyCost, spreadCost, interpCost, pickCost = 24, 3, 9, 29, 12
+	unpack, across, down := 0, pickCost, copyCost
+	if p.hpass == passInterp {
+		unpack, across = spreadCost, interpCost
+	}
+	blended, used := 0, min(h, p.sh)
+	if vpass == passInterp {
+		blended, down, used = blendCost, blendCost, min(h, 2*p.sh)
+	}
+	return p.sh*(w*(blended+unpack)+p.sw*across) <= used*(w*unpack+p.sw*across)+p.sh*p.sw*down
 }
 
 // scale draws by way of the scratch rows.
