@@ -31,6 +31,7 @@ type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *byte)
 type step struct {
 	run, nt kernel
 	block   int
+	rows    int // 1 when the kernel never takes a second row
 	k       *consts
 }
 
@@ -115,6 +116,7 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 	case c.swap:
 		pu, pv = 2, 1
 	}
+	pairs := c.g.subY == 1 && c.g.kind != kindFull && (len(c.steps) == 0 || c.steps[0].rows == 2)
 	var r row
 	for y := from; y < to; {
 		n := 1
@@ -123,10 +125,10 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 		cy := y >> c.g.subY
 		r.u = src.Planes[pu][cy*src.Stride[pu]:]
 		r.v = src.Planes[pv][cy*src.Stride[pv]:]
-		// Rows that share chroma go together; one alone is given twice, which costs no
-		// more than a kernel of its own would.
+		// Rows that share chroma go together. One alone is given twice: that writes the
+		// same bytes twice, and needs no kernel of its own.
 		r.d1, r.y1 = r.d0, r.y0
-		if c.g.subY == 1 && c.g.kind != kindFull && y&1 == 0 && y+1 < to {
+		if pairs && y&1 == 0 && y+1 < to {
 			n = 2
 			r.d1 = dst[(y+1-from)*stride:][:rowBytes]
 			r.y1 = src.Planes[0][(y+1)*src.Stride[0]:]

@@ -25,8 +25,11 @@ func hasVariant(v Variant) bool {
 // vectorSteps returns c's kernels, the widest first. Narrow pictures and what is left of
 // a row go to the next one, and then to the scalar code.
 func vectorSteps(c *Converter) []step {
-	if c.cfg.To == RGBA64 || c.variant == Generic {
+	if c.variant == Generic {
 		return nil
+	}
+	if c.cfg.To == RGBA64 {
+		return []step{rgba64Step(c)}
 	}
 	var s []step
 	if c.variant >= AVX512 {
@@ -37,7 +40,7 @@ func vectorSteps(c *Converter) []step {
 
 func newStep(c *Converter, v Variant, block int) step {
 	rgba, nt, rgb24 := kernels(v, c.g.kind)
-	s := step{run: rgba, nt: nt, block: block, k: new(consts)}
+	s := step{run: rgba, nt: nt, block: block, rows: 2, k: new(consts)}
 	if c.cfg.To.bytesPerPixel() == 3 {
 		s.run, s.nt = rgb24, rgb24
 	}

@@ -5832,6 +5832,120 @@ reverseSemiAVX2_loop:
 	VZEROUPPER
 	RET
 
+// func i010RGBA64AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+// Requires: AVX, AVX2
+TEXT ·i010RGBA64AVX2(SB), NOSPLIT, $0-64
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ v+40(FP), BX
+	MOVQ n+48(FP), SI
+	MOVQ k+56(FP), DI
+
+i010RGBA64AVX2_loop:
+	VMOVDQU    (CX), X0
+	VPAND      512(DI), X0, X0
+	VPMOVZXWD  X0, Y0
+	VPMULLD    (DI), Y0, Y0
+	VPADDD     320(DI), Y0, Y0
+	VMOVQ      (DX), X1
+	VPSHUFB    576(DI), X1, X1
+	VPAND      512(DI), X1, X1
+	VPSUBW     448(DI), X1, X1
+	VPMOVSXWD  X1, Y1
+	VMOVQ      (BX), X2
+	VPSHUFB    640(DI), X2, X2
+	VPAND      512(DI), X2, X2
+	VPSUBW     448(DI), X2, X2
+	VPMOVSXWD  X2, Y2
+	VPMULLD    64(DI), Y2, Y3
+	VPADDD     Y0, Y3, Y3
+	VPMULLD    128(DI), Y1, Y4
+	VPADDD     Y0, Y4, Y4
+	VPMULLD    192(DI), Y2, Y2
+	VPADDD     Y4, Y2, Y2
+	VPMULLD    256(DI), Y1, Y1
+	VPADDD     Y0, Y1, Y1
+	VPSRAD     $0x0c, Y3, Y3
+	VPSRAD     $0x0c, Y2, Y2
+	VPSRAD     $0x0c, Y1, Y1
+	VPACKUSDW  Y1, Y3, Y3
+	VPACKUSDW  384(DI), Y2, Y2
+	VPUNPCKLWD Y2, Y3, Y0
+	VPUNPCKHWD Y2, Y3, Y1
+	VPUNPCKLDQ Y1, Y0, Y2
+	VPUNPCKHDQ Y1, Y0, Y1
+	VPSHUFB    704(DI), Y2, Y2
+	VPSHUFB    704(DI), Y1, Y1
+	VPERM2I128 $0x20, Y1, Y2, Y0
+	VPERM2I128 $0x31, Y1, Y2, Y1
+	VMOVDQU    Y0, (AX)
+	VMOVDQU    Y1, 32(AX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x10, CX
+	ADDQ       $0x08, DX
+	ADDQ       $0x08, BX
+	SUBQ       $0x08, SI
+	JG         i010RGBA64AVX2_loop
+	VZEROUPPER
+	RET
+
+// func p010RGBA64AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+// Requires: AVX, AVX2
+TEXT ·p010RGBA64AVX2(SB), NOSPLIT, $0-64
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ n+48(FP), BX
+	MOVQ k+56(FP), SI
+
+p010RGBA64AVX2_loop:
+	VMOVDQU    (CX), X0
+	VPSRLW     $0x06, X0, X0
+	VPMOVZXWD  X0, Y0
+	VPMULLD    (SI), Y0, Y0
+	VPADDD     320(SI), Y0, Y0
+	VMOVDQU    (DX), X1
+	VPSHUFB    576(SI), X1, X1
+	VPSRLW     $0x06, X1, X1
+	VPSUBW     448(SI), X1, X1
+	VPMOVSXWD  X1, Y1
+	VMOVDQU    (DX), X2
+	VPSHUFB    640(SI), X2, X2
+	VPSRLW     $0x06, X2, X2
+	VPSUBW     448(SI), X2, X2
+	VPMOVSXWD  X2, Y2
+	VPMULLD    64(SI), Y2, Y3
+	VPADDD     Y0, Y3, Y3
+	VPMULLD    128(SI), Y1, Y4
+	VPADDD     Y0, Y4, Y4
+	VPMULLD    192(SI), Y2, Y2
+	VPADDD     Y4, Y2, Y2
+	VPMULLD    256(SI), Y1, Y1
+	VPADDD     Y0, Y1, Y1
+	VPSRAD     $0x0c, Y3, Y3
+	VPSRAD     $0x0c, Y2, Y2
+	VPSRAD     $0x0c, Y1, Y1
+	VPACKUSDW  Y1, Y3, Y3
+	VPACKUSDW  384(SI), Y2, Y2
+	VPUNPCKLWD Y2, Y3, Y0
+	VPUNPCKHWD Y2, Y3, Y1
+	VPUNPCKLDQ Y1, Y0, Y2
+	VPUNPCKHDQ Y1, Y0, Y1
+	VPSHUFB    704(SI), Y2, Y2
+	VPSHUFB    704(SI), Y1, Y1
+	VPERM2I128 $0x20, Y1, Y2, Y0
+	VPERM2I128 $0x31, Y1, Y2, Y1
+	VMOVDQU    Y0, (AX)
+	VMOVDQU    Y1, 32(AX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x10, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x08, BX
+	JG         p010RGBA64AVX2_loop
+	VZEROUPPER
+	RET
+
 // func storeFence()
 // Requires: MMX+
 TEXT ·storeFence(SB), NOSPLIT, $0

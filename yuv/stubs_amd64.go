@@ -269,5 +269,15 @@ func reversePlanarAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte,
 //go:noescape
 func reverseSemiAVX2(s0 *byte, s1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// i010RGBA64AVX2 converts one row.
+//
+//go:noescape
+func i010RGBA64AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// p010RGBA64AVX2 converts one row.
+//
+//go:noescape
+func p010RGBA64AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // storeFence makes non-temporal stores visible before what follows.
 func storeFence()

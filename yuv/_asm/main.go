@@ -517,6 +517,8 @@ func main() {
 	fmt.Fprint(table, "\t}\n\treturn nil, nil, nil\n}\n")
 	reverse("reversePlanarAVX2", false)
 	reverse("reverseSemiAVX2", true)
+	rgba64("i010RGBA64AVX2", false)
+	rgba64("p010RGBA64AVX2", true)
 	TEXT("storeFence", NOSPLIT, "func()")
 	Doc("storeFence makes non-temporal stores visible before what follows.")
 	SFENCE()
