@@ -18,6 +18,18 @@ type pending struct {
 	drawValue uint64
 	vblank    int64  // of the simulated display
 	presentID uint64 // of VK_KHR_present_id
+	// notBefore is when it was last seen that the frame was not shown yet.
+	notBefore media.Instant
+}
+
+// shownBy estimates when the frame became visible, knowing that it was by now. Nobody
+// may have looked for a while; a display that is not behind showed it within a refresh
+// of the last moment at which it had not been shown.
+func (p *pending) shownBy(now media.Instant, refresh time.Duration) media.Instant {
+	if refresh <= 0 {
+		return now
+	}
+	return min(now, max(p.Submitted, p.notBefore).Add(refresh))
 }
 
 func (q *pendingRing) push(p *pending) {

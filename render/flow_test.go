@@ -192,6 +192,33 @@ func TestSimulatedVblank(t *testing.T) {
 	f.Release()
 }
 
+func TestShownBy(t *testing.T) {
+	const ms = media.Instant(time.Millisecond)
+	p := pending{Presented: media.Presented{Submitted: 100 * ms}}
+	for _, c := range []struct {
+		notBefore, now, want media.Instant
+		refresh              time.Duration
+	}{
+		{0, 103 * ms, 103 * ms, 10 * time.Millisecond},        // looked soon
+		{0, 150 * ms, 110 * ms, 10 * time.Millisecond},        // looked late
+		{145 * ms, 150 * ms, 150 * ms, 10 * time.Millisecond}, // the GPU was late
+		{0, 150 * ms, 150 * ms, 0},                            // nothing is known
+	} {
+		p.notBefore = c.notBefore
+		if got := p.shownBy(c.now, c.refresh); got != c.want {
+			t.Errorf("%+v: got %d ms", c, got/ms)
+		}
+	}
+	for _, c := range []struct {
+		target, actual media.Instant
+		want           int
+	}{{100 * ms, 104 * ms, 0}, {100 * ms, 106 * ms, 1}, {100 * ms, 90 * ms, 0}, {100 * ms, 131 * ms, 3}, {0, 131 * ms, 0}} {
+		if got := missed(c.target, c.actual, 10*time.Millisecond); got != c.want {
+			t.Errorf("missed(%d, %d) = %d, want %d", c.target/ms, c.actual/ms, got, c.want)
+		}
+	}
+}
+
 func TestChangeOfShape(t *testing.T) {
 	p := newPool(t, 6, 64*1024)
 	for _, mode := range []UploadMode{UploadDirect, UploadTransferBufferImage} {

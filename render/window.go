@@ -271,24 +271,28 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	if q == nil || w.r.lost != nil {
 		return false
 	}
+	now := w.cfg.Now()
 	source := media.PresentFence
 	if q.presentID != 0 {
 		switch r := w.chain.shown(w.r, q.presentID); {
 		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
 			source = media.PresentWait
 		case r == vk.TIMEOUT:
+			q.notBefore = now
 			return false
 		default:
 			q.presentID = 0 // the swapchain went; the fence will do
 			return false
 		}
 	} else if done, err := w.r.draws.Done(w.r.c, q.drawValue); err != nil || !done {
-		_ = w.r.fail(err)
+		_ = w.r.fail(err) // Begin reports it
+		q.notBefore = now
 		return false
 	}
 	*p = q.Presented
-	p.Source, p.Actual = source, w.cfg.Now()
-	p.Missed = missed(q.Target, p.Actual, w.refresh)
+	p.Source, p.Actual = source, q.shownBy(now, w.refresh)
+	// Only what is certain counts: at the earliest it was shown after this.
+	p.Missed = missed(q.Target, max(q.Submitted, q.notBefore), w.refresh)
 	if source == media.PresentWait {
 		w.last = p.Actual
 	}

@@ -46,11 +46,11 @@ func (r *registry) closure(roots []string) (*selection, error) {
 			}
 		case strings.HasPrefix(n, "vk"):
 			if !s.addCommand(r, n) {
-				return nil, fmt.Errorf("roots: no command %s in registry %s", n, r.version)
+				return nil, fmt.Errorf("roots: no command %s in registry %s: a newer one is needed", n, r.version)
 			}
 		default:
 			if r.types[n] == nil {
-				return nil, fmt.Errorf("roots: no type %s in registry %s", n, r.version)
+				return nil, fmt.Errorf("roots: no type %s in registry %s: a newer one is needed", n, r.version)
 			}
 			s.addType(r, n)
 		}
