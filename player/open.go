@@ -92,22 +92,27 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 		return nil, about(ErrConfig, err)
 	}
 	p.clk = clock.NewMedia(clock.MediaConfig{}, clock.Now())
+	p.lookForGPU()
 	if err := p.openMedia(ctx); err != nil {
-		p.interrupt()
-		return nil, errors.Join(about(ErrMedia, err), p.release())
+		return nil, p.abandon(ErrMedia, err)
 	}
 	if err := p.openAudio(); err != nil {
-		p.interrupt()
-		return nil, errors.Join(about(ErrOutput, err), p.release())
+		return nil, p.abandon(ErrOutput, err)
 	}
 	if cfg.Start > 0 {
 		if err := p.Seek(cfg.Start); err != nil {
-			p.interrupt()
-			return nil, errors.Join(about(ErrMedia, err), p.release())
+			return nil, p.abandon(ErrMedia, err)
 		}
 	}
 	p.start()
 	return p, nil
+}
+
+// abandon gives back what a failing Open has opened so far.
+func (p *Player) abandon(kind, err error) error {
+	p.interrupt()
+	p.stages.Wait()
+	return errors.Join(about(kind, err), p.release())
 }
 
 func (p *Player) makeRings() (err error) {

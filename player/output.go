@@ -128,17 +128,36 @@ func (p *Player) onCPU() bool {
 	case p.cfg.Renderer == RendererVulkan, p.cfg.Device != "", p.cfg.Upload != "", p.cfg.Validation:
 		return false
 	}
-	devices, err := gpu.Probe()
-	if err != nil {
-		p.log.Info("no Vulkan, drawing on the CPU", "error", err)
-		return true
+	found := <-p.hasGPU
+	p.hasGPU <- found // for the next time, after a lost device
+	return !found
+}
+
+// lookForGPU looks at the graphics devices while the media is being opened: both take
+// tens of milliseconds, most of them spent loading libraries.
+func (p *Player) lookForGPU() {
+	p.hasGPU = make(chan bool, 1)
+	switch kind, _ := p.cfg.Output.split(); kind {
+	case OutputAuto, OutputWindow, OutputOffscreen:
+	default:
+		return
 	}
-	for i := range devices {
-		if devices[i].Usable && devices[i].Type != "cpu" {
-			return false
+	if p.cfg.Renderer != RendererAuto {
+		return
+	}
+	p.stages.Add(1)
+	go func() {
+		defer p.stages.Done()
+		devices, err := gpu.Probe()
+		if err != nil {
+			p.log.Info("no Vulkan, drawing on the CPU", "error", err)
 		}
-	}
-	return true
+		found := false
+		for i := range devices {
+			found = found || devices[i].Usable && devices[i].Type != "cpu"
+		}
+		p.hasGPU <- found
+	}()
 }
 
 func (p *Player) openWindow() (VideoSink, error) {

@@ -38,6 +38,7 @@ type Player struct {
 	asink AudioSink
 	// window is the sink's window; it belongs to the presenting goroutine.
 	window *sdl.Window
+	hasGPU chan bool // the answer of lookForGPU
 
 	vq     *ring.Ring[packet]
 	aq     *ring.Ring[packet]
