@@ -10,7 +10,7 @@ import (
 )
 
 func TestGeometryOnTarget(t *testing.T) {
-	p := newPool(t, 4, 64*1024)
+	p := newPool(t, 12, 64*1024)
 	for _, c := range []Config{{Filter: FilterLinear, Upload: UploadDirect}, {Filter: FilterNearest, Upload: UploadDirect},
 		{Filter: FilterLinear, Upload: UploadGraphicsImage}, {Filter: FilterNearest, Upload: UploadGraphicsImage}} {
 		c.Pool, c.Width, c.Height = p, 70, 50

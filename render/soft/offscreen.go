@@ -109,14 +109,22 @@ func (o *Offscreen) Present(s *media.Scheduled) error {
 	return nil
 }
 
+// checkSize reports a displayed size that no image can have.
+func checkSize(w, h int) error {
+	if w <= 0 || h <= 0 || int64(w)*int64(h) > maxPixels {
+		return fmt.Errorf("soft: a picture of %dx%d pixels: %w: give the output a size", w, h, media.ErrNotSupported)
+	}
+	return nil
+}
+
 func (o *Offscreen) draw(f *media.Frame) error {
 	if o.cfg.Width == 0 {
 		w, h := f.DisplaySize()
 		if o.cfg.Filter == FilterNone {
 			w, h = media.DisplaySize(f.Width, f.Height, media.Rational{}, f.Orientation)
 		}
-		if w <= 0 || h <= 0 || int64(w)*int64(h) > maxPixels {
-			return fmt.Errorf("soft: a picture of %dx%d pixels: %w: give the output a size", w, h, media.ErrNotSupported)
+		if err := checkSize(w, h); err != nil {
+			return err
 		}
 		if o.img == nil || w != o.target.width || h != o.target.height {
 			o.resize(w, h)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/color"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -238,6 +239,64 @@ func TestChromaBilinear(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestRaster(t *testing.T) {
+	f := newFrame(media.I420, 36, 20)
+	f.SAR = media.Rational{Num: 2, Den: 1}
+	f.Orientation.Rotation = 90
+	randomize(f, 3)
+	f.Arm(forever{})
+	m, err := Picture(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Rect != image.Rect(0, 0, 20, 72) {
+		t.Fatalf("picture of %v", m.Rect)
+	}
+	if f.References() != 1 {
+		t.Errorf("%d references: the frame is borrowed", f.References())
+	}
+	r, err := NewRaster(Config{Chroma: ChromaBilinear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Into the middle of a larger image, whose other pixels stay.
+	big := image.NewRGBA(image.Rect(0, 0, 40, 90))
+	for i := range big.Pix {
+		big.Pix[i] = 7
+	}
+	at := image.Rect(5, 6, 25, 78)
+	run := func() {
+		if err := r.RGBA(f, big.SubImage(at).(*image.RGBA)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run()
+	for y := range 90 {
+		for x := range 40 {
+			want := color.RGBA{7, 7, 7, 7}
+			if image.Pt(x, y).In(at) {
+				want = m.RGBAAt(x-5, y-6)
+			}
+			if got := big.RGBAAt(x, y); got != want {
+				t.Fatalf("pixel %d,%d is %v, want %v", x, y, got, want)
+			}
+		}
+	}
+	sub := big.SubImage(at).(*image.RGBA)
+	if n := testing.AllocsPerRun(20, func() { _ = r.RGBA(f, sub) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if err := r.RGBA(f, new(image.RGBA)); err == nil {
+		t.Error("drew into an image without pixels")
+	}
+	if _, err := Picture(&media.Frame{}); err == nil {
+		t.Error("a picture of nothing")
+	}
+	if _, err := NewRaster(Config{Filter: 9}); err == nil {
+		t.Error("an unknown filter was accepted")
 	}
 }
 
