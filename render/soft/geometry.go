@@ -8,6 +8,10 @@ type rect struct{ x, y, w, h int }
 // fit returns where a picture of w×h square pixels lies in a target of tw×th: as large
 // as possible, in the middle.
 func fit(w, h, tw, th int) rect {
+	// An absurd sample aspect ratio must not overflow the products.
+	for w > 1<<30 || h > 1<<30 {
+		w, h = max(1, w>>1), max(1, h>>1)
+	}
 	dw, dh := tw, th
 	// w/h against tw/th without dividing.
 	switch l, r := int64(w)*int64(th), int64(tw)*int64(h); {

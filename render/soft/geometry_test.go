@@ -22,6 +22,8 @@ func TestFit(t *testing.T) {
 		{10000, 1, 100, 100, rect{0, 49, 100, 1}},
 		{1920, 1080, 1, 1, rect{0, 0, 1, 1}},
 		{3, 2, 7, 7, rect{0, 1, 7, 5}},
+		{1 << 55, 1 << 24, 16384, 16384, rect{0, 8191, 16384, 1}},
+		{1 << 24, 1 << 55, 16384, 16384, rect{8191, 0, 1, 16384}},
 	} {
 		if got := fit(c.w, c.h, c.tw, c.th); got != c.want {
 			t.Errorf("%d×%d in %d×%d: %+v, want %+v", c.w, c.h, c.tw, c.th, got, c.want)
