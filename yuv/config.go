@@ -36,7 +36,7 @@ const (
 	NV12               // Y plane, then U and V interleaved, chroma halved both ways
 	NV21               // Y plane, then V and U interleaved, chroma halved both ways
 	I010               // I420 with 10-bit samples in the low bits of 16 (yuv420p10le)
-	P010               // NV12 with 10-bit samples in the high bits of 16 (p010le); reads P012 and P016, too
+	P010               // NV12 with 10-bit samples in the high bits of 16 (p010le); limited-range P012 and P016, too
 	YUY2               // one plane, Y U Y V, chroma halved across (yuyv422)
 	UYVY               // one plane, U Y V Y, chroma halved across (uyvy422)
 	layouts
@@ -132,7 +132,7 @@ func best() Variant {
 	return Generic
 }
 
-// Layouts and Packings list every value, for tools.
+// Layouts lists every layout.
 func Layouts() []Layout {
 	l := make([]Layout, layouts)
 	for i := range l {

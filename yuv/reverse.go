@@ -1,6 +1,7 @@
 package yuv
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 )
@@ -16,7 +17,6 @@ type Reverse struct {
 	variant Variant
 	m       reverseModel
 	uo, vo  int // bytes from the start of a chroma row to U and V
-	ro, bo  int // bytes from the start of a pixel to R and B
 	steps   []reverseStep
 }
 
@@ -77,12 +77,14 @@ func NewReverse(cfg Config) (*Reverse, error) {
 	if cfg.To > BGRA || cfg.From != I420 && cfg.From != NV12 && cfg.From != NV21 {
 		return nil, fmt.Errorf("yuv: %v to %v (RGBA and BGRA to I420, NV12 and NV21 are possible): %w", cfg.To, cfg.From, ErrNotSupported)
 	}
-	c := &Reverse{cfg: cfg, variant: cfg.Variant, m: newReverseModel(cfg.Matrix, cfg.Range), bo: 2}
+	c := &Reverse{cfg: cfg, variant: cfg.Variant, m: newReverseModel(cfg.Matrix, cfg.Range)}
 	if c.variant == Auto {
 		c.variant = best()
 	}
-	if cfg.To == BGRA {
-		c.ro, c.bo = 2, 0
+	if cfg.To == BGRA { // to the model, other coefficients
+		for _, k := range []*[3]int16{&c.m.y, &c.m.u, &c.m.v} {
+			k[0], k[2] = k[2], k[0]
+		}
 	}
 	switch cfg.From {
 	case NV12:
@@ -115,9 +117,13 @@ func (c *Reverse) Convert(dst *Picture, src []byte, stride, from, to int) error 
 	g := c.cfg.From.geometry()
 	w := dst.Width
 	pv := g.planes - 1
-	for a := 0; a < g.planes; a++ {
-		for b := 0; b < a; b++ {
-			if overlap(dst.Planes[a], dst.Planes[b]) {
+	used := func(p int) []byte {
+		rowBytes, rows := c.cfg.From.PlaneSize(p, w, dst.Height)
+		return dst.Planes[p][:(rows-1)*dst.Stride[p]+rowBytes]
+	}
+	for a := range g.planes {
+		for b := range a {
+			if overlap(used(a), used(b)) {
 				return fmt.Errorf("yuv: %s and %s: %w", planeNames[b], planeNames[a], ErrOverlap)
 			}
 		}
@@ -170,19 +176,22 @@ func (c *Reverse) vector(s0, s1, y0, y1, u, v []byte, w int) int {
 // scalar converts columns x0 ≤ x < x1 of two rows; x0 is even.
 func (c *Reverse) scalar(s0, s1, y0, y1, u, v []byte, x0, x1, us int) {
 	u, v = u[c.uo:], v[c.vo:]
+	m := c.m
 	for x := x0; x < x1; x += 2 {
-		p := [4][]byte{s0[4*x : 4*x+4], s0[4*x : 4*x+4], s1[4*x : 4*x+4], s1[4*x : 4*x+4]}
-		if x+1 < x1 {
-			p[1], p[3] = s0[4*x+4:4*x+8], s1[4*x+4:4*x+8]
-			y0[x+1] = c.m.luma(p[1][c.ro], p[1][1], p[1][c.bo])
-			y1[x+1] = c.m.luma(p[3][c.ro], p[3][1], p[3][c.bo])
+		next := 4 // at an odd right edge the pixel stands for its neighbour
+		if x+1 == x1 {
+			next = 0
 		}
-		y0[x] = c.m.luma(p[0][c.ro], p[0][1], p[0][c.bo])
-		y1[x] = c.m.luma(p[2][c.ro], p[2][1], p[2][c.bo])
 		var r, g, b int32
-		for _, q := range p {
-			r, g, b = r+int32(q[c.ro]), g+int32(q[1]), b+int32(q[c.bo])
+		for _, row := range [2]struct{ s, y []byte }{{s0, y0}, {s1, y1}} {
+			p := binary.LittleEndian.Uint32(row.s[4*x:])
+			q := binary.LittleEndian.Uint32(row.s[4*x+next:])
+			row.y[x+next/4] = m.luma(byte(q), byte(q>>8), byte(q>>16))
+			row.y[x] = m.luma(byte(p), byte(p>>8), byte(p>>16))
+			r += int32(p&0xff + q&0xff)
+			g += int32(p>>8&0xff + q>>8&0xff)
+			b += int32(p>>16&0xff + q>>16&0xff)
 		}
-		u[x/2*us], v[x/2*us] = c.m.chroma(r, g, b)
+		u[x/2*us], v[x/2*us] = m.chroma(r, g, b)
 	}
 }

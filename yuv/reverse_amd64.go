@@ -17,9 +17,6 @@ func reverseSteps(c *Reverse) []reverseStep {
 	}
 	for i, w := range [3][3]int16{c.m.y, u, v} {
 		even := [2]int{int(w[0]), int(w[2])}
-		if c.ro == 2 {
-			even[0], even[1] = even[1], even[0]
-		}
 		s.k.words(2*i, func(n int) int { return even[n&1] })
 		s.k.words(2*i+1, func(n int) int { return int(w[1]) * (n&1 ^ 1) })
 	}

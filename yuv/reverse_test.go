@@ -202,6 +202,11 @@ func TestReverseErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tc.sentinel)
 		}
 	}
+	one := make([]byte, 64) // planes may reach into each other's memory, their rows not
+	p.Planes = [3][]byte{one, one[40:], one[52:]}
+	if err := c.Convert(&p, src, 32, 0, 5); err != nil {
+		t.Errorf("planes of one slice: %v", err)
+	}
 	p.Planes[2] = p.Planes[1]
 	if err := c.Convert(&p, src, 32, 0, 5); !errors.Is(err, ErrOverlap) {
 		t.Errorf("one plane for both chromas: %v", err)
