@@ -117,60 +117,66 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 		pu, pv = 2, 1
 	}
 	pairs := c.g.subY == 1 && c.g.kind != kindFull && (len(c.steps) == 0 || c.steps[0].rows == 2)
-	var r row
+	// The vector kernels take columns up to done; the scalar code takes the rest.
+	s, done := c.step(w)
+	var run kernel
+	whole, again := 0, 0 // columns in whole blocks; where the last block begins
+	if s != nil {
+		if run = s.run; nt {
+			run = s.nt
+		}
+		whole = w &^ (s.block - 1)
+		// What is left of a row goes through the last block that begins on an even
+		// column once more: some pixels are written twice, with the same values.
+		again = done - s.block
+	}
+	bpp := c.cfg.To.bytesPerPixel()
+	// check has made sure that all of this lies within the slices.
+	dp, yp := unsafe.Pointer(&dst[0]), unsafe.Pointer(&src.Planes[0][0])
+	up, vp := unsafe.Pointer(&src.Planes[pu][0]), unsafe.Pointer(&src.Planes[pv][0])
 	for y := from; y < to; {
 		n := 1
-		r.d0 = dst[(y-from)*stride:][:rowBytes]
-		r.y0 = src.Planes[0][y*src.Stride[0]:]
+		d0, y0 := unsafe.Add(dp, (y-from)*stride), unsafe.Add(yp, y*src.Stride[0])
 		cy := y >> c.g.subY
-		r.u = src.Planes[pu][cy*src.Stride[pu]:]
-		r.v = src.Planes[pv][cy*src.Stride[pv]:]
+		u, v := unsafe.Add(up, cy*src.Stride[pu]), unsafe.Add(vp, cy*src.Stride[pv])
 		// Rows that share chroma go together. One alone is given twice: that writes the
 		// same bytes twice, and needs no kernel of its own.
-		r.d1, r.y1 = r.d0, r.y0
+		d1, y1 := d0, y0
 		if pairs && y&1 == 0 && y+1 < to {
 			n = 2
-			r.d1 = dst[(y+1-from)*stride:][:rowBytes]
-			r.y1 = src.Planes[0][(y+1)*src.Stride[0]:]
+			d1, y1 = unsafe.Add(d0, stride), unsafe.Add(y0, src.Stride[0])
 		}
-		if x := c.vector(&r, w, nt); x < w {
-			c.scalar(r.d0, r.y0, r.u, r.v, x, w)
-			if n == 2 {
-				c.scalar(r.d1, r.y1, r.u, r.v, x, w)
+		if s != nil {
+			k := &s.k[0][0]
+			run((*byte)(d0), (*byte)(d1), (*byte)(y0), (*byte)(y1), (*byte)(u), (*byte)(v), whole, k)
+			if done > whole {
+				d, l, uv := again*bpp, again*c.g.ys, again>>c.g.subX*c.g.us
+				s.run((*byte)(unsafe.Add(d0, d)), (*byte)(unsafe.Add(d1, d)), (*byte)(unsafe.Add(y0, l)), (*byte)(unsafe.Add(y1, l)),
+					(*byte)(unsafe.Add(u, uv)), (*byte)(unsafe.Add(v, uv)), s.block, k)
+			}
+		}
+		if done < w {
+			for i := y; i < y+n; i++ {
+				c.scalar(dst[(i-from)*stride:][:rowBytes], src.Planes[0][i*src.Stride[0]:],
+					src.Planes[pu][cy*src.Stride[pu]:], src.Planes[pv][cy*src.Stride[pv]:], done, w)
 			}
 		}
 		y += n
 	}
-	if nt && len(c.steps) > 0 {
+	if nt && s != nil {
 		storeFence()
 	}
 	return nil
 }
 
-// row is a row, or two that share chroma.
-type row struct{ d0, d1, y0, y1, u, v []byte }
-
-// vector converts as many columns as the kernels can and returns the first one left.
-func (c *Converter) vector(r *row, w int, nt bool) int {
+// step returns the widest kernel for rows of w pixels and how many columns it converts:
+// all, or all but the last one, or none.
+func (c *Converter) step(w int) (s *step, done int) {
 	for i := range c.steps {
 		s := &c.steps[i]
-		if w < s.block {
-			continue
+		if w >= s.block {
+			return s, max(w&^(s.block-1), (w-s.block)&^1+s.block)
 		}
-		run := s.run
-		if nt {
-			run = s.nt
-		}
-		x := w &^ (s.block - 1)
-		run(&r.d0[0], &r.d1[0], &r.y0[0], &r.y1[0], &r.u[0], &r.v[0], x, &s.k[0][0])
-		// The rest: once more the last block that begins on an even column. It writes
-		// some pixels again, with the same values.
-		if at := (w - s.block) &^ 1; at+s.block > x {
-			d, y, u := at*c.cfg.To.bytesPerPixel(), at*c.g.ys, at>>c.g.subX*c.g.us
-			s.run(&r.d0[d], &r.d1[d], &r.y0[y], &r.y1[y], &r.u[u], &r.v[u], s.block, &s.k[0][0])
-			x = at + s.block
-		}
-		return x
 	}
-	return 0
+	return nil, 0
 }
