@@ -43,3 +43,36 @@ func TestAccuracy(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkContestants is the same list one after another, for profiles. For numbers to
+// compare use TestReport, whose rounds interleave.
+func BenchmarkContestants(b *testing.B) {
+	for _, s := range sizes(0, 0) {
+		list, _, err := contestants(Config{}, s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		frames := make([]*frame, s.frames)
+		for i := range frames {
+			if frames[i], err = newFrame(s.w, s.h); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, c := range list {
+			b.Run(s.name+"/"+c.name, func(b *testing.B) {
+				if c.ready != nil {
+					c.ready()
+				}
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					if err := c.run(frames[n%len(frames)]); err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+				b.ReportMetric(float64(s.w*s.h)*float64(b.N)/b.Elapsed().Seconds()/1e6, "MPix/s")
+			})
+		}
+	}
+}
