@@ -94,6 +94,7 @@ type Pacer struct {
 	last     shownAt
 	stats    Stats
 	target   media.Instant // refresh of the newest frame to show, 0 when not known
+	inFlight int           // frames shown and not yet observed
 	// up is which way moments midway between two refreshes go.
 	up bool
 	// extra is what the GPU's time adds to the lead; found from how late frames appear.
@@ -158,13 +159,9 @@ func (p *Pacer) exact() bool {
 	return false
 }
 
-// refresh returns the refresh nearest to due. A moment that lies about midway between two
-// goes to the same side as the one before, or jitter would turn an even cadence into an
-// uneven one.
-func (p *Pacer) refresh(due media.Instant) media.Instant {
-	if !p.exact() {
-		return due
-	}
+// nearest returns the refresh nearest to due, and how far due lies behind the one before
+// it, in refreshes.
+func (p *Pacer) nearest(due media.Instant) (v media.Instant, part float64) {
 	r := p.display.Refresh
 	d := due.Sub(p.last.actual)
 	n := d / r
@@ -172,18 +169,54 @@ func (p *Pacer) refresh(due media.Instant) media.Instant {
 	if rest < 0 {
 		n, rest = n-1, rest+r
 	}
-	if rest < r*4/10 || rest > r*6/10 {
-		p.up = rest > r/2
-	}
-	if p.up {
+	if rest > r/2 {
 		n++
 	}
-	v := p.last.actual.Add(n * r)
-	if p.target != 0 && v < p.target.Add(r*3/4) {
-		// That refresh shows the frame before; midway moments had better go up.
-		v, p.up = v.Add(r), true
+	return p.last.actual.Add(n * r), float64(rest) / float64(r)
+}
+
+// refresh returns the refresh for a frame that is due at due. A moment about midway
+// between two goes to the same side as the one before, or jitter would turn an even
+// cadence into an uneven one.
+func (p *Pacer) refresh(due media.Instant) media.Instant {
+	if !p.exact() {
+		return due
+	}
+	r := p.display.Refresh
+	v, part := p.nearest(due)
+	switch {
+	case part < 0.4 || part > 0.6:
+		p.up = part > 0.5
+	case p.up && part <= 0.5:
+		v = v.Add(r)
+	case !p.up && part > 0.5:
+		v = v.Add(-r)
 	}
 	return v
+}
+
+// free returns v, or the refresh after it when v has shown or will show a frame already.
+func (p *Pacer) free(v media.Instant) media.Instant {
+	if r := p.display.Refresh; p.exact() && p.target != 0 && v < p.target.Add(r*3/4) {
+		p.up = true // midway moments had better go up
+		return v.Add(r)
+	}
+	return v
+}
+
+// outpaced reports whether the next frame's refresh will have come before this one's can be:
+// showing it would only keep a lag alive.
+func (p *Pacer) outpaced(now, target media.Instant, c Candidate) bool {
+	if !c.HasNext {
+		return false // a late picture beats none
+	}
+	if !p.exact() {
+		return c.NextDue <= now
+	}
+	// Each frame on its way takes a refresh of its own, and this one comes after them.
+	r := p.display.Refresh
+	visible := max(now, p.last.actual.Add(time.Duration(1+p.inFlight)*r))
+	return target.Add(c.NextDue.Sub(c.Due)) <= visible.Add(r/4)
 }
 
 // Decide says what to do at now with the frame at the head of the queue.
@@ -191,25 +224,14 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	if p.cfg.Unpaced {
 		return Decision{Action: Show}
 	}
-	lead, target := p.Lead(), p.refresh(c.Due)
+	wanted := p.refresh(c.Due)
+	lead, target := p.Lead(), p.free(wanted)
 	if now < target.Add(-lead) {
 		return Decision{Action: Wait, Until: target.Add(-lead)}
 	}
 	late := max(now.Sub(c.Due), 0)
-	if p.shown && now.Sub(p.lastShow) < p.cfg.MinRate {
-		// Before the refresh after the last frame's nothing can appear. When the next
-		// frame is due by then, this one would only keep the lag alive. It counts only
-		// when the next is at hand, because a late picture beats none.
-		visible := now
-		if p.last.actual != 0 {
-			visible = max(visible, p.last.actual.Add(p.display.Refresh))
-		}
-		if c.HasNext && c.NextDue <= visible {
-			return p.drop(late)
-		}
-		if late > max(p.cfg.LateTolerance, c.Duration) {
-			return p.drop(late)
-		}
+	if p.shown && now.Sub(p.lastShow) < p.cfg.MinRate && (p.outpaced(now, wanted, c) || late > max(p.cfg.LateTolerance, c.Duration)) {
+		return p.drop(late)
 	}
 	p.target = target
 	return Decision{Action: Show, Target: target, Late: late}
@@ -223,11 +245,14 @@ func (p *Pacer) drop(late time.Duration) Decision {
 // Showing records that the frame of the last Show decision was submitted at now.
 func (p *Pacer) Showing(now media.Instant) {
 	p.lastShow, p.shown = now, true
+	p.inFlight++
 	p.stats.Shown++
 }
 
-// Observe takes what the display reported about a frame.
+// Observe takes what the display reported about a frame: once for every frame shown, in
+// order.
 func (p *Pacer) Observe(f *media.Presented) {
+	p.inFlight = max(p.inFlight-1, 0)
 	half := f.Refresh / 2
 	if f.Target != 0 && f.Actual != 0 && f.Actual.Sub(f.Target) > max(half, time.Millisecond) {
 		p.stats.Late++

@@ -464,6 +464,9 @@ func (s *presenter) rest(t media.Instant) {
 func (s *presenter) feedback() {
 	p := s.p
 	for s.sink.Feedback(&s.fb) {
+		if s.fb.Number == 0 {
+			continue // a picture drawn again
+		}
 		p.pacer.Observe(&s.fb)
 		if p.asink == nil && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
 			// Nothing but the display keeps time: let time begin at the refresh at which
