@@ -37,6 +37,8 @@ type canvas struct {
 	events  []media.Event
 	full    bool
 	closed  int
+	takes   time.Duration // of handing a picture over
+	clk     *fakeClock
 }
 
 func newCanvas(w, h int) *canvas {
@@ -63,6 +65,9 @@ func (c *canvas) UpdateSurface(x, y, w, h int) error {
 		return media.ErrOutOfDate
 	}
 	c.updates = append(c.updates, rect{x, y, w, h})
+	if c.takes > 0 {
+		c.clk.now = c.clk.now.Add(c.takes)
+	}
 	return nil
 }
 
@@ -267,6 +272,34 @@ func TestWindowPaces(t *testing.T) {
 	w.Poll(&e)
 	if d := w.Display(); d.Refresh != 0 || d.Throttled {
 		t.Errorf("on a display of unknown rate: %+v", d)
+	}
+}
+
+// TestWindowHandsOverEarly checks that the time that handing over takes is not added to
+// every picture's lateness, and that one slow picture does not make the others early.
+func TestWindowHandsOverEarly(t *testing.T) {
+	clk := &fakeClock{now: 1000 * ms}
+	c := newCanvas(8, 8)
+	c.clk = clk
+	w := newWindow(t, c, clk)
+	for n := range media.Instant(50) {
+		c.takes = 2 * time.Millisecond
+		if n == 20 {
+			c.takes = 60 * time.Millisecond
+		}
+		target := (1090 + 90*n) * ms
+		if err := show(t, w, marked(), media.Scheduled{Target: target}); err != nil {
+			t.Fatal(err)
+		}
+		var p media.Presented
+		w.Feedback(&p)
+		off := p.Actual.Sub(target)
+		if n == 0 || n == 20 {
+			continue // not known yet; slow
+		}
+		if off < -time.Millisecond/2 || off > time.Millisecond/2 {
+			t.Errorf("picture %d is visible %v from its moment", n, off)
+		}
 	}
 }
 

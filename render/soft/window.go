@@ -25,6 +25,7 @@ type Window struct {
 	target  target
 	display pace.Simulated
 	last    media.Instant // newest update
+	handing time.Duration // how long handing a picture over takes, smoothed
 	reports reports
 	drawn   bool
 	exposed bool // all of the window must be shown again
@@ -112,7 +113,8 @@ func (w *Window) Begin(deadline media.Instant) error {
 // Present draws s into the window's memory, waits for its moment and shows it.
 //
 // A picture with a target is shown then, at most 100 ms from now; one without, on the
-// next refresh that a display of this rate would have.
+// next refresh that a display of this rate would have. Handing over starts earlier by the
+// time that it usually takes.
 // Ownership: takes s.Frame, even on error; it has been released on return.
 // Errors: media.ErrOutOfDate when the window changes its size faster than it can be
 // drawn (call again); media.ErrNotSupported for a frame without planes in memory.
@@ -128,6 +130,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 	if !s.Repeat {
 		w.wait(&r)
 	}
+	begun := w.cfg.Now()
 	err = w.update(all)
 	if errors.Is(err, media.ErrOutOfDate) {
 		// The window was resized meanwhile; what was drawn is lost.
@@ -141,6 +144,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 	}
 	r.Actual = w.cfg.Now()
 	w.last = r.Actual
+	w.learn(r.Actual.Sub(begun))
 	if s.Target != 0 {
 		w.display.Start(r.Actual)
 		if late := r.Actual.Sub(r.Target); r.Refresh > 0 && late > r.Refresh/2 {
@@ -151,14 +155,24 @@ func (w *Window) Present(s *media.Scheduled) error {
 	return nil
 }
 
-// wait sleeps until the picture of r should appear.
+// learn smooths how long it takes to hand a picture over: 1 ms or 2 for a large one. A
+// single slow one counts little.
+func (w *Window) learn(d time.Duration) {
+	if w.handing == 0 {
+		w.handing = min(d, 5*time.Millisecond)
+		return
+	}
+	w.handing += (min(d, 2*w.handing+time.Millisecond/4) - w.handing) / 8
+}
+
+// wait sleeps until the picture of r has to be handed over to appear in time.
 func (w *Window) wait(r *media.Presented) {
 	now := r.Submitted
 	at := r.Target
 	if at == 0 {
 		at, _ = w.display.Present(now, 0)
 	}
-	if at = min(at, now.Add(maxAhead)); at > now {
+	if at = min(at, now.Add(maxAhead)).Add(-w.handing); at > now {
 		w.cfg.Sleep(at)
 	}
 }
