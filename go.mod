@@ -3,11 +3,11 @@ module github.com/scanout-av/scanout
 go 1.26.0
 
 require (
-	github.com/alecthomas/kong v1.17.0 // indirect
-	github.com/ebitengine/purego v0.11.0 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/jfreymuth/pulse v0.1.1 // indirect
-	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
-	go.uber.org/goleak v1.3.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	github.com/alecthomas/kong v1.17.0
+	github.com/ebitengine/purego v0.11.0
+	github.com/google/go-cmp v0.7.0
+	github.com/jfreymuth/pulse v0.1.1
+	github.com/klauspost/cpuid/v2 v2.4.2
+	go.uber.org/goleak v1.3.0
+	golang.org/x/sys v0.49.0
 )
