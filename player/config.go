@@ -112,6 +112,11 @@ type Config struct {
 	// OnPresent is called on the presenting goroutine with every shown frame, lent for
 	// the call, and before it is given to the sink.
 	OnPresent func(*media.Scheduled)
+	// OnPresented is called on the presenting goroutine with what became of every frame
+	// that was shown, as soon as the output knows: a few refreshes later, in order, lent
+	// for the call. Actual is 0 when the output cannot tell. Pictures drawn again, after a
+	// resize, are not reported.
+	OnPresented func(*media.Presented)
 	// Log receives what is worth telling; nil drops it.
 	Log *slog.Logger
 	// Started is when the program started, for first_picture_ms; 0: when Open was called.

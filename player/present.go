@@ -468,6 +468,9 @@ func (s *presenter) feedback() {
 			continue // a picture drawn again
 		}
 		p.pacer.Observe(&s.fb)
+		if p.cfg.OnPresented != nil {
+			p.cfg.OnPresented(&s.fb)
+		}
 		if p.asink == nil && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
 			// Nothing but the display keeps time: let time begin at the refresh at which
 			// the first picture appeared, so that moments fall on refreshes.
