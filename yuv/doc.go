@@ -17,5 +17,5 @@
 // Errors are reported before a byte is written, and nothing outside the destination's
 // rows is touched, whatever the size, stride or alignment.
 //
-// The build tag purego leaves all assembly out.
+// amd64 has assembly, other CPUs run Go. The build tag purego leaves all assembly out.
 package yuv
