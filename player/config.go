@@ -2,7 +2,6 @@ package player
 
 import (
 	"fmt"
-	"image"
 	"io"
 	"log/slog"
 	"time"
@@ -135,7 +134,7 @@ func (o Output) split() (kind Output, path string) {
 
 func (c *Config) validate() error {
 	if c.Media == "" {
-		return fmt.Errorf("player: nothing to play: name a file, a URL or pattern:")
+		return fmt.Errorf("player: nothing to play: name a file, a URL or \"pattern:\"")
 	}
 	switch k, path := c.Output.split(); k {
 	case OutputAuto, OutputWindow, OutputOffscreen, OutputNull:
@@ -186,9 +185,4 @@ func (c *Config) written() bool {
 		return true
 	}
 	return false
-}
-
-// screenshotter is what sinks with a picture to save implement.
-type screenshotter interface {
-	Screenshot() (*image.RGBA, error)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/render/soft"
 )
 
 // key acts on a key press; false quits.
@@ -72,11 +73,10 @@ func (s *presenter) setFullscreen(on bool) {
 
 // screenshot saves the picture on the screen as a PNG in the working directory.
 func (s *presenter) screenshot() (string, error) {
-	shot, ok := s.sink.(screenshotter)
-	if !ok || s.shown == nil {
-		return "", fmt.Errorf("this output has no picture to save: %w", media.ErrNotSupported)
+	if s.shown == nil {
+		return "", fmt.Errorf("there is no picture yet")
 	}
-	img, err := shot.Screenshot()
+	img, err := soft.Picture(s.shown)
 	if err != nil {
 		return "", err
 	}

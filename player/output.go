@@ -58,7 +58,11 @@ func (p *Player) chooseSink() (VideoSink, error) {
 	case OutputY4M:
 		return dump.NewY4M(p.dumpConfig(path))
 	case OutputPNG:
-		return dump.NewPNG(p.dumpConfig(path), nil)
+		raster, err := soft.NewRaster(soft.Config{Chroma: soft.ChromaBilinear})
+		if err != nil {
+			return nil, err
+		}
+		return dump.NewPNG(p.dumpConfig(path), raster)
 	}
 	return nil, fmt.Errorf("unknown output %q", p.cfg.Output)
 }

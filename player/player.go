@@ -105,7 +105,7 @@ type picture struct {
 func (p *Player) Play() {
 	p.SetPaused(false)
 	if p.running.CompareAndSwap(false, true) {
-		go p.run(context.Background())
+		go func() { _ = p.run(context.Background()) }() // Wait returns the error
 	}
 }
 

@@ -78,7 +78,6 @@ type counters struct {
 	decoded, skipped, readErrors, decodeErrors, audioErrors, audioGaps atomic.Int64
 	pauses, shown, copies                                              atomic.Int64
 	position                                                           atomic.Int64 // ns
-	firstPicture                                                       atomic.Int64 // ns after Started
 	firstAt                                                            atomic.Int64 // Instant
 	inUseAtClose                                                       atomic.Int64
 	endedAt                                                            atomic.Int64 // Instant

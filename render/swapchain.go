@@ -118,8 +118,10 @@ func (s *swapchain) fits(r *renderer, surface vk.SurfaceKHR, width, height int) 
 func (s *swapchain) format(r *renderer, surface vk.SurfaceKHR) (vk.SurfaceFormatKHR, error) {
 	n := new(uint32)
 	k := r.in.Commands
-	k.GetPhysicalDeviceSurfaceFormatsKHR(r.c, r.d.Physical, surface, n, nil)
-	if *n == 0 {
+	if err := k.GetPhysicalDeviceSurfaceFormatsKHR(r.c, r.d.Physical, surface, n, nil).Err(); err != nil || *n == 0 {
+		if err != nil {
+			return vk.SurfaceFormatKHR{}, fmt.Errorf("render: the window's formats: %w", err)
+		}
 		return vk.SurfaceFormatKHR{}, fmt.Errorf("render: the window's surface has no format: %w", media.ErrNotSupported)
 	}
 	fs := make([]vk.SurfaceFormatKHR, *n)
@@ -137,7 +139,9 @@ func (s *swapchain) format(r *renderer, surface vk.SurfaceKHR) (vk.SurfaceFormat
 func (s *swapchain) views(r *renderer, format vk.Format) error {
 	n := new(uint32)
 	k := r.d.Commands
-	k.GetSwapchainImagesKHR(r.c, r.d.Handle, s.handle, n, nil)
+	if err := k.GetSwapchainImagesKHR(r.c, r.d.Handle, s.handle, n, nil).Err(); err != nil {
+		return fmt.Errorf("render: images of the swapchain: %w", err)
+	}
 	images := make([]vk.Image, max(*n, 1))
 	if err := k.GetSwapchainImagesKHR(r.c, r.d.Handle, s.handle, n, &images[0]).Err(); err != nil {
 		return fmt.Errorf("render: images of the swapchain: %w", err)

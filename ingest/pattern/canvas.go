@@ -65,9 +65,6 @@ type rect struct{ x, y, w, h int }
 
 func (r rect) empty() bool { return r.w <= 0 || r.h <= 0 }
 
-// inset returns r without a margin of n.
-func (r rect) inset(n int) rect { return rect{r.x + n, r.y + n, r.w - 2*n, r.h - 2*n} }
-
 // repeat fills b with copies of its first n bytes.
 func repeat(b []byte, n int) {
 	for n < len(b) {

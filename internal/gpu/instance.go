@@ -72,7 +72,9 @@ func NewInstance(cfg InstanceConfig) (*Instance, error) {
 	}
 	in := new(Instance)
 	c := new(dl.Caller)
-	global.EnumerateInstanceVersion(c, &in.Version)
+	if err := global.EnumerateInstanceVersion(c, &in.Version).Err(); err != nil {
+		return nil, fmt.Errorf("gpu: version of the Vulkan loader: %w", err)
+	}
 	available := map[string]bool{}
 	for _, e := range list(func(n *uint32, p *vk.ExtensionProperties) vk.Result {
 		return global.EnumerateInstanceExtensionProperties(c, nil, n, p)

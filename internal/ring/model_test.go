@@ -76,8 +76,6 @@ type checker struct {
 	seen            map[model]struct{}
 }
 
-func (c *checker) queued(s *model) int8 { return s.index[producer] - s.index[consumer] }
-
 // ready says, from the other's index, whether a side can go on.
 func (c *checker) ready(me side, mine, others int8) bool {
 	if me == consumer {

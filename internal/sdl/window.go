@@ -47,9 +47,9 @@ type Window struct {
 
 // displayMode is an SDL_DisplayMode.
 type displayMode struct {
-	format        uint32
-	w, h, refresh int32
-	_             uintptr
+	_       [3]uint32 // format, w, h
+	refresh int32
+	_       uintptr
 }
 
 // SDL_WindowFlags.

@@ -59,7 +59,6 @@ type painter struct {
 	across, down axis
 	hpass        pass
 	firstDown    bool // blend rows before scaling them
-	firstX       int  // with passCopy: the first sample of a row
 
 	// raw holds decoded rows as RGB, in two chunks of 1<<chunk rows each.
 	raw       []byte

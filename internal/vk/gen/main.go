@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"go/format"
@@ -47,7 +48,8 @@ func main() {
 		f(&w)
 		src, err := format.Source(w.Bytes())
 		if err != nil {
-			os.WriteFile(filepath.Join(*out, name), w.Bytes(), 0o644)
+			// The text that does not parse is what one has to look at.
+			err = errors.Join(err, os.WriteFile(filepath.Join(*out, name), w.Bytes(), 0o644))
 			log.Fatalf("%s: %v", name, err)
 		}
 		if err := os.WriteFile(filepath.Join(*out, name), src, 0o644); err != nil {
