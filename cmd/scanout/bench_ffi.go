@@ -51,6 +51,6 @@ func benchFFI(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		t.add(w.name, median(ns[i]), testing.AllocsPerRun(1000, w.call))
 	}
 	t.note("labs(1) of the C library; median of %d rounds taken in turns.", rounds)
-	t.note("cgo is not in this table because scanout is built without it: go test -bench . ./internal/dl/cgobench compares, where gcc is installed.")
+	t.note("cgo is not in this table because scanout is built without it: cd internal/dl/_cgo && CGO_ENABLED=1 go test -bench . (needs gcc).")
 	return t, nil
 }
