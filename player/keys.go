@@ -60,8 +60,8 @@ func (s *presenter) key(e media.Event) bool {
 }
 
 func (s *presenter) setFullscreen(on bool) {
-	w := s.p.window
-	if w == nil {
+	w, ok := s.sink.(interface{ SetFullscreen(on bool) error })
+	if !ok {
 		return
 	}
 	if err := w.SetFullscreen(on); err != nil {

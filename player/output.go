@@ -1,7 +1,6 @@
 package player
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"github.com/scanout-av/scanout/decode/ffmpeg"
 	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/internal/rt"
-	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/render"
 	"github.com/scanout-av/scanout/render/dump"
@@ -181,41 +179,29 @@ func (p *Player) lookForGPU() {
 }
 
 func (p *Player) openWindow() (VideoSink, error) {
-	c, err := p.renderConfig()
-	if err != nil {
-		return nil, err
-	}
-	lib, err := sdl.Load()
-	if err != nil {
-		return nil, err
-	}
 	title := p.cfg.Title
 	if title == "" {
 		title = p.info.Name
 	}
 	w, h := p.pictureSize()
-	wc := sdl.WindowConfig{Title: title, Width: w, Height: h, Kind: sdl.Vulkan, Fullscreen: p.cfg.Fullscreen}
 	if p.onCPU() {
-		wc.Kind = sdl.Software
+		s, err := soft.OpenWindow(soft.Config{Width: w, Height: h, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: rt.SleepUntil}, title, p.cfg.Fullscreen)
+		if err != nil {
+			return nil, err
+		}
+		p.stats.isWindow.Store(true)
+		return s, nil
 	}
-	win, err := lib.OpenWindow(wc)
+	c, err := p.renderConfig()
+	if err != nil {
+		return nil, err
+	}
+	c.Width, c.Height = w, h
+	s, err := render.OpenWindow(c, title, p.cfg.Fullscreen)
 	if err != nil {
 		return nil, err
 	}
 	p.stats.isWindow.Store(true)
-	if wc.Kind == sdl.Software {
-		s, err := soft.NewWindow(soft.Config{Window: win, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: rt.SleepUntil})
-		if err != nil {
-			return nil, err
-		}
-		p.window = win
-		return s, nil
-	}
-	s, err := render.NewWindow(c, win)
-	if err != nil {
-		return nil, errors.Join(err, win.Close())
-	}
-	p.window = win
 	return s, nil
 }
 
