@@ -15,7 +15,6 @@ import (
 	"github.com/scanout-av/scanout/framepool"
 	"github.com/scanout-av/scanout/internal/ring"
 	"github.com/scanout-av/scanout/internal/rt"
-	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
@@ -30,14 +29,12 @@ type Player struct {
 	video *media.Stream // nil: no picture
 	audio *media.Stream // nil: no sound
 
-	src   Source    // one of src and raw is set
-	raw   RawSource //
-	pool  *framepool.Pool
-	vdec  VideoDecoder
-	adec  AudioDecoder
-	asink AudioSink
-	// window is the sink's window; it belongs to the presenting goroutine.
-	window *sdl.Window
+	src    Source    // one of src and raw is set
+	raw    RawSource //
+	pool   *framepool.Pool
+	vdec   VideoDecoder
+	adec   AudioDecoder
+	asink  AudioSink
 	hasGPU chan bool // the answer of lookForGPU
 
 	vq     *ring.Ring[packet]
@@ -48,14 +45,14 @@ type Player struct {
 	pacer  *pace.Pacer
 
 	// serial is the number of the current stretch of playback; older data is stale.
-	serial atomic.Uint32
-	mu     sync.Mutex
-	demand *sync.Cond    // wakes the source goroutine at the end of the media
-	seekTo time.Duration // target of the current serial
-	seek   bool          // the source has not yet acted on seekTo
-	closed bool
-	volume float64
-	muted  bool
+	serial  atomic.Uint32
+	mu      sync.Mutex
+	demand  *sync.Cond    // wakes the source goroutine at the end of the media
+	seekTo  time.Duration // target of the current serial
+	seek    bool          // the source has not yet acted on seekTo
+	closing bool
+	volume  float64
+	muted   bool
 
 	// rawMu keeps a raw source's sound at rest while the video stage seeks it.
 	rawMu     sync.Mutex
@@ -75,6 +72,9 @@ type Player struct {
 	finished chan struct{} // closed when Run has ended
 	stages   sync.WaitGroup
 	failure  atomic.Pointer[error]
+
+	closeOnce sync.Once
+	closeErr  error
 
 	stats counters
 }
@@ -104,9 +104,22 @@ type picture struct {
 // Errors of that goroutine are returned by [Player.Wait].
 func (p *Player) Play() {
 	p.SetPaused(false)
-	if p.running.CompareAndSwap(false, true) {
+	if p.begin() == nil {
 		go func() { _ = p.run(context.Background()) }() // Wait returns the error
 	}
+}
+
+// begin reserves the player for its only run, unless it is being closed.
+func (p *Player) begin() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closing:
+		return fmt.Errorf("player: run: %w", os.ErrClosed)
+	case p.running.Swap(true):
+		return errors.New("player: Run was called before")
+	}
+	return nil
 }
 
 // Run plays until the end of the media, the limits of the configuration, a user's
@@ -114,8 +127,8 @@ func (p *Player) Play() {
 // opens the window there, and handles its events.
 // Errors: what made playback end early; nil at the end of the media or on quit.
 func (p *Player) Run(ctx context.Context) error {
-	if !p.running.CompareAndSwap(false, true) {
-		return errors.New("player: Run was called before")
+	if err := p.begin(); err != nil {
+		return err
 	}
 	return p.run(ctx)
 }
@@ -238,22 +251,23 @@ func (p *Player) fail(err error) {
 	p.failure.CompareAndSwap(nil, &err)
 }
 
-// Close ends playback and gives everything back. It waits for Run to return.
+// Close ends playback and gives everything back. It waits for Run to return, so it is not
+// for the callbacks of [Config], which Run makes. Closing twice returns the same, and only
+// when all is closed.
 // Errors: frames that were never given back.
 func (p *Player) Close() error {
-	p.mu.Lock()
-	if p.closed {
+	p.closeOnce.Do(func() {
+		p.mu.Lock()
+		p.closing = true // nothing runs that does not already
 		p.mu.Unlock()
-		return nil
-	}
-	p.closed = true
-	p.mu.Unlock()
-	p.interrupt()
-	if p.running.Load() {
-		<-p.finished
-	}
-	p.stages.Wait()
-	return p.release()
+		p.interrupt()
+		if p.running.Load() {
+			<-p.finished
+		}
+		p.stages.Wait()
+		p.closeErr = p.release()
+	})
+	return p.closeErr
 }
 
 // release closes what Open opened, in the order of the data path. The stages are at
