@@ -163,13 +163,13 @@ func (c *Config) validate() error {
 	switch {
 	case c.Width < 0 || c.Height < 0 || c.Width > 16384 || c.Height > 16384:
 		return fmt.Errorf("player: size %dx%d is out of range: use 1 to 16384 each", c.Width, c.Height)
-	case c.Refresh < 0 || c.Refresh > 10000:
+	case c.Refresh != 0 && !(c.Refresh >= 1 && c.Refresh <= 10000): // so that NaN is refused, too
 		return fmt.Errorf("player: refresh rate %v Hz is out of range: use 1 to 10000", c.Refresh)
 	case c.Start < 0:
 		return fmt.Errorf("player: start %v lies before the beginning", c.Start)
 	case c.Duration < 0 || c.Frames < 0:
 		return fmt.Errorf("player: negative duration or number of frames")
-	case c.Volume < 0 || c.Volume > 1.5:
+	case !(c.Volume >= 0 && c.Volume <= 1.5):
 		return fmt.Errorf("player: volume %v is out of range: use 0 to 1.5", c.Volume)
 	case c.Threads < 0 || c.Threads > 64:
 		return fmt.Errorf("player: %d decoder threads: use 1 to 64, or 0 to choose", c.Threads)

@@ -165,7 +165,7 @@ func (p *Player) openSource(ctx context.Context) error {
 		return p.openRaw(ctx)
 	}
 	if strings.HasSuffix(strings.ToLower(cfg.Media), ".y4m") && !strings.Contains(cfg.Media, "://") {
-		f, err := os.Open(cfg.Media)
+		f, err := openFile(ctx, cfg.Media)
 		if err != nil {
 			return fmt.Errorf("open %s: %w", cfg.Media, err)
 		}
@@ -178,6 +178,31 @@ func (p *Player) openSource(ctx context.Context) error {
 	}
 	p.src, p.info = src, src.Info()
 	return nil
+}
+
+// openFile opens path for reading. Opening a named pipe waits for its writer, and a file
+// of a server that is gone for the server: ctx ends the wait, not the opening.
+func openFile(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		go func() {
+			if o := <-done; o.err == nil {
+				o.f.Close()
+			}
+		}()
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (p *Player) openPattern() error {
@@ -240,7 +265,7 @@ func (p *Player) openMedia(ctx context.Context) error {
 	}
 	if p.video == nil && p.audio == nil {
 		if p.info.Best(media.KindAudio) != nil {
-			return fmt.Errorf("%s has only sound, and sound is switched off: choose another audio output than none", p.info.Name)
+			return fmt.Errorf("%s has only sound, and sound is switched off: leave out --audio none, --speed max and outputs to files", p.info.Name)
 		}
 		return fmt.Errorf("%s has neither video nor sound that can be played", p.info.Name)
 	}
@@ -281,6 +306,9 @@ func (p *Player) openVideoDecoder() error {
 	}
 	if p.info.Live {
 		threads = 1
+	}
+	if v.Width <= 0 || v.Height <= 0 {
+		return fmt.Errorf("%s: the size of its video cannot be found: its beginning is damaged or cut off", p.info.Name)
 	}
 	bytes, err := ffmpeg.SlotBytes(*v)
 	if err != nil {

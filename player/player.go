@@ -312,6 +312,7 @@ func (p *Player) release() error {
 	if p.raw != nil {
 		closeOne("source", p.raw)
 	}
+	p.stats.inUseAtClose.Store(0)
 	if p.pool != nil {
 		p.stats.inUseAtClose.Store(int64(p.pool.Stats().InUse))
 		closeOne("frame pool", p.pool)
