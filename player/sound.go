@@ -127,6 +127,7 @@ type audioOut struct {
 	from    time.Duration // sound before it is cut, after an exact seek
 	next    time.Duration // media time of the next sample to write
 	known   bool          // next is known
+	lost    bool          // the device is, and that has been said
 	silence [4096]float32
 	timer   *time.Timer
 }
@@ -224,6 +225,12 @@ func (o *audioOut) send(samples []float32) bool {
 		if err != nil {
 			p.stats.audioErrors.Add(1)
 			return false
+		}
+		if !o.lost {
+			if err := p.asink.Err(); err != nil {
+				o.lost = true
+				p.log.Warn("no more sound", "error", err)
+			}
 		}
 		samples = samples[n:]
 		if len(samples) == 0 {

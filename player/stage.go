@@ -112,5 +112,8 @@ type AudioSink interface {
 	Flush()
 	// Underruns counts the times that the device ran dry.
 	Underruns() int64
+	// Err returns why sound stopped although the clock goes on: its device was lost. Nil
+	// while there is sound.
+	Err() error
 	Close() error
 }

@@ -34,6 +34,7 @@ type Stats struct {
 	Copies    int64 // CPU copies of a plane, by decoder and renderer
 	ReadErrors, DecodeErrors,
 	AudioErrors, AudioUnderruns int64
+	AudioLost                   int64 // audio devices that went away while playing
 
 	// Over the steady part of playback, after the first 30 frames.
 	SteadyFrames int64
@@ -198,6 +199,9 @@ func (p *Player) Stats() Stats {
 	if p.asink != nil {
 		s.Audio = p.asink.Name()
 		s.AudioUnderruns = p.asink.Underruns()
+		if p.asink.Err() != nil {
+			s.AudioLost = 1
+		}
 	} else {
 		s.Audio = "none"
 	}
