@@ -60,6 +60,9 @@ type Player struct {
 	rawShift  time.Duration // of the rounds of a loop played before
 
 	audioBase atomic.Pointer[audioBase]
+	// free is the serial in which the picture has gone on without the sound, because there
+	// was none; sound that comes then joins the picture where that is.
+	free atomic.Uint32
 
 	paused    atomic.Bool
 	step      atomic.Bool

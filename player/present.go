@@ -170,8 +170,9 @@ func (s *presenter) commands() {
 			p.asink.Pause(paused)
 		}
 	}
-	if p.asink != nil && !s.soundOn && (s.started || p.video == nil) {
-		// The first picture is there; let go of the sound as soon as it is of this serial.
+	if p.asink != nil && !s.soundOn && (s.started || p.video == nil || p.aq.Len() == p.aq.Cap()) {
+		// The first picture is there, or so late that it cannot be read before sound has been
+		// heard; let go of the sound as soon as it is of this serial.
 		if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
 			s.soundOn = true
 			p.asink.Pause(s.paused)
@@ -302,17 +303,40 @@ func (s *presenter) listen(now media.Instant) {
 	}
 	if s.soundOn {
 		if heard, at, ok := p.asink.Position(); ok {
+			if p.free.Load() == s.serial {
+				return
+			}
+			if s.silent() {
+				p.clk.LoseAudio(now)
+				p.free.Store(s.serial)
+				return
+			}
 			if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
 				p.clk.ObserveAudio(base.at+heard, at)
 			}
 			return
 		}
 	}
-	if !s.paused && now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial {
+	switch {
+	case s.paused || p.free.Load() == s.serial:
+	case now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial:
 		// Not heard yet: hold the picture at its first frame, or it would run
 		// ahead by the device's latency and stall when the sound sets in.
 		p.clk.Seek(now, s.firstAt, s.serial)
+	default:
+		p.free.Store(s.serial)
 	}
+}
+
+// silent reports whether the picture must go on without the sound: the sound has ended, or
+// the device has run dry and no more sound can be read before pictures have been shown,
+// because the video ring is full.
+func (s *presenter) silent() bool {
+	p := s.p
+	if p.audioDone.Load() == s.serial {
+		return p.asink.Buffered() <= 0 || p.clk.Audio().Stalled
+	}
+	return p.src != nil && p.aq.Len() == 0 && p.vq.Len() == p.vq.Cap() && p.clk.Audio().Stalled
 }
 
 // show gives the head to the sink.

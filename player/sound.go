@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -166,12 +167,20 @@ func (o *audioOut) write(b *media.AudioBlock) bool {
 		if p.video != nil {
 			o.next = min(t, o.from) // sound that sets in after the picture follows silence
 		}
+		o.join()
+		if late := o.next - t; late > 0 {
+			samples, t = samples[min(count(late), len(samples)):], o.next
+		}
 		base := audioBase{o.next, o.serial}
 		p.audioBase.Store(&base)
 		if !o.fill(count(t - o.next)) {
 			return false
 		}
 		o.next = t
+	}
+	if written := o.written(); o.join() {
+		base := audioBase{o.next - written, o.serial}
+		p.audioBase.Store(&base)
 	}
 	switch gap := t - o.next; {
 	case gap > maxGap || gap < -maxGap:
@@ -193,6 +202,21 @@ func (o *audioOut) write(b *media.AudioBlock) bool {
 		return false
 	}
 	o.next += span(len(samples))
+	return true
+}
+
+// join moves the line of samples to where the picture is by now, if that has gone on
+// without sound, and reports whether it did.
+func (o *audioOut) join() bool {
+	p := o.p
+	if p.video == nil || !p.free.CompareAndSwap(o.serial, 0) {
+		return false
+	}
+	at := p.clk.Position(clock.Now())
+	if at <= o.next {
+		return false
+	}
+	o.next = at
 	return true
 }
 

@@ -34,7 +34,7 @@ type Stats struct {
 	Copies    int64 // CPU copies of a plane, by decoder and renderer
 	ReadErrors, DecodeErrors,
 	AudioErrors, AudioUnderruns int64
-	AudioLost                   int64 // audio devices that went away while playing
+	AudioLost int64 // audio devices that went away while playing
 
 	// Over the steady part of playback, after the first 30 frames.
 	SteadyFrames int64

@@ -1,0 +1,92 @@
+package player_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/player"
+)
+
+// TestAudioServerDies kills the audio server in the middle: the picture goes on to its
+// end.
+func TestAudioServerDies(t *testing.T) {
+	server, _ := record(t)
+	n := &numbers{t: t}
+	cfg := player.Config{Media: "pattern:size=320x180,rate=50,duration=3s", Output: player.OutputNull, Audio: player.AudioPulse, Refresh: 100,
+		OnPresent: func(s *media.Scheduled) {
+			n.add(s)
+			if s.Number == 50 {
+				go server.Kill()
+			}
+		}}
+	s := play(t, cfg)
+	if !strings.Contains(s.Audio, "loss of pulse") {
+		t.Errorf("audio is %q", s.Audio)
+	}
+	if s.AudioLost != 1 {
+		t.Errorf("%d lost audio devices, want 1", s.AudioLost)
+	}
+	if s.Presented+s.Dropped != 150 {
+		t.Errorf("%d shown + %d dropped, want 150", s.Presented, s.Dropped)
+	}
+	if n.seen[len(n.seen)-1] != 149 {
+		t.Errorf("the last picture is %d, want 149", n.seen[len(n.seen)-1])
+	}
+}
+
+// TestStreamsOfDifferentLength ends, begins and interrupts sound and picture apart from
+// each other. Nothing may hang, and every picture has its turn.
+func TestStreamsOfDifferentLength(t *testing.T) {
+	video, sound := patternFiles(t, "pattern:size=64x64,rate=50,duration=2s")
+	// So many pictures and blocks that a second and a bit of them fills a packet ring.
+	dense, _ := patternFiles(t, "pattern:size=32x32,rate=400,duration=5s,beep=off")
+	make := func(t *testing.T, name string, args ...string) string {
+		path := filepath.Join(t.TempDir(), name)
+		ffmpeg(t, append(args, path)...)
+		return path
+	}
+	cat := func(parts ...[]string) (all []string) {
+		for _, p := range parts {
+			all = append(all, p...)
+		}
+		return all
+	}
+	mpeg4 := []string{"-c:v", "mpeg4", "-q:v", "2", "-c:a", "pcm_s16le"}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		frames int64
+	}{
+		{"sound ends first", cat([]string{"-t", "1"}, sound, video, mpeg4), 100},
+		{"picture ends first", cat([]string{"-t", "1"}, video, sound, mpeg4), 50},
+		{"sound begins late", cat(video, []string{"-itsoffset", "1"}, sound, mpeg4), 100},
+		{"picture begins late", cat([]string{"-itsoffset", "1"}, video, sound, mpeg4), 100},
+		{"sound only", cat(sound, []string{"-c:a", "pcm_s16le"}), 0},
+		{"hole in the sound", cat(video, sound, []string{"-af", "aselect='not(between(t,0.5,1))'"}, mpeg4), 100},
+		// The demultiplexer cannot see the other stream before this one has been played.
+		{"sound begins beyond the ring", cat(dense, []string{"-itsoffset", "3"}, sound, mpeg4), 2000},
+		{"hole beyond the ring", cat(dense, sound, []string{"-itsoffset", "4"}, sound,
+			[]string{"-filter_complex", "[1:a][2:a]concat=n=2:v=0:a=1,asetpts='PTS+gt(T,1.99)*2/TB'[a]", "-map", "0:v", "-map", "[a]"}, mpeg4), 2000},
+		{"picture begins beyond the ring", cat([]string{"-itsoffset", "3"}, video, []string{"-f", "lavfi", "-i", "sine=r=48000:d=5",
+			"-c:v", "mpeg4", "-q:v", "2", "-c:a", "libopus", "-frame_duration", "2.5"}), 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is waited
+			path := make(t, "a.mkv", c.args...)
+			s := play(t, player.Config{Media: path, Output: player.OutputNull, Audio: player.AudioNull, Refresh: 100})
+			if s.Presented+s.Dropped != c.frames {
+				t.Errorf("%d shown + %d dropped, want %d", s.Presented, s.Dropped, c.frames)
+			}
+			t.Logf("%d dropped, A/V %+v", s.Dropped, s.AVOffset)
+			if s.DecodeErrors+s.AudioErrors+s.ReadErrors != 0 {
+				t.Errorf("errors: %d decode, %d audio, %d read", s.DecodeErrors, s.AudioErrors, s.ReadErrors)
+			}
+			if c.frames == 0 && s.Position < 1800*time.Millisecond {
+				t.Errorf("ended at %v of 2 s", s.Position)
+			}
+		})
+	}
+}
