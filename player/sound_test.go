@@ -68,7 +68,7 @@ func TestStreamsOfDifferentLength(t *testing.T) {
 		{"hole in the sound", cat(video, sound, []string{"-af", "aselect='not(between(t,0.5,1))'"}, mpeg4), 100},
 		// The demultiplexer cannot see the other stream before this one has been played.
 		{"sound begins beyond the ring", cat(dense, []string{"-itsoffset", "3"}, sound, mpeg4), 2000},
-		{"hole beyond the ring", cat(dense, sound, []string{"-itsoffset", "4"}, sound,
+		{"hole beyond the ring", cat(dense, sound, sound,
 			[]string{"-filter_complex", "[1:a][2:a]concat=n=2:v=0:a=1,asetpts='PTS+gt(T,1.99)*2/TB'[a]", "-map", "0:v", "-map", "[a]"}, mpeg4), 2000},
 		{"picture begins beyond the ring", cat([]string{"-itsoffset", "3"}, video, []string{"-f", "lavfi", "-i", "sine=r=48000:d=5",
 			"-c:v", "mpeg4", "-q:v", "2", "-c:a", "libopus", "-frame_duration", "2.5"}), 100},
