@@ -30,7 +30,7 @@ func TestInFlight(t *testing.T) {
 			if err := o.ReadRGBA(got); err != nil {
 				t.Fatal(err)
 			}
-			if worst, _, _ := compare(frames[49%5], got, false); worst > 0.51 {
+			if worst, _, _ := compare(frames[49%5], got, false); worst > exact(o) {
 				t.Errorf("off by %.3f", worst)
 			}
 			if b.Frames != 50 || b.Rate() <= 0 {
@@ -69,7 +69,7 @@ func TestYCbCrSampler(t *testing.T) {
 				worst, off, n := compare(f, got, false)
 				used := o.Report().YCbCr
 				t.Logf("%v %v %v: sampler %v, worst %.3f, %d of %d by more than 1", draw, format, loc, used, worst, off, n)
-				if worst > 3.5 || off*1000 > n || !used && worst > 0.51 {
+				if worst > 3.5 || off*1000 > n || !used && worst > exact(o) {
 					t.Errorf("%v %v %v: off by %.3f, %d of %d by more than 1", draw, format, loc, worst, off, n)
 				}
 				f.Release()

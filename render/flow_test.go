@@ -41,7 +41,7 @@ func check2(t *testing.T, o *Offscreen, f *media.Frame) {
 		t.Fatal(err)
 	}
 	worst, off, n := compare(f, got, o.cfg.Filter == FilterLinear)
-	if o.cfg.Filter == FilterLinear && worst > 0.52 || off*1000 > n {
+	if o.cfg.Filter == FilterLinear && worst > exact(o)+0.01 || off*1000 > n {
 		t.Errorf("%v %+v %v: off by %.3f/255, %d of %d by more than 1", f.Format, f.Orientation, f.SAR, worst, off, n)
 	}
 	f.Release()
@@ -110,14 +110,14 @@ func TestRepeatAndRelease(t *testing.T) {
 		if err := o.ReadRGBA(got); err != nil {
 			t.Fatal(err)
 		}
-		if worst, _, _ := compare(f, got, false); worst > 0.51 {
+		if worst, _, _ := compare(f, got, false); worst > exact(o) {
 			t.Errorf("%v: repeated picture is off by %.3f", mode, worst)
 		}
 		shot, err := o.Screenshot()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if worst, _, _ := compare(f, shot, false); worst > 0.51 {
+		if worst, _, _ := compare(f, shot, false); worst > exact(o) {
 			t.Errorf("%v: screenshot is off by %.3f", mode, worst)
 		}
 		for i := range uint64(3) {

@@ -148,3 +148,18 @@ func TestImport(t *testing.T) {
 	}
 	d.FreeBuffer(b)
 }
+
+// TestManyInstances opens and closes Vulkan again and again, as a program does that makes
+// thumbnails: drivers that are unloaded and loaded again may not survive that.
+func TestManyInstances(t *testing.T) {
+	for i := range 100 {
+		in, err := NewInstance(InstanceConfig{})
+		if err != nil {
+			if i == 0 {
+				t.Skipf("needs Vulkan: %v", err)
+			}
+			t.Fatalf("instance %d: %v", i+1, err)
+		}
+		in.Close()
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/scanout-av/scanout/internal/dl"
 	"github.com/scanout-av/scanout/internal/vk"
@@ -141,8 +142,18 @@ func hasLayer(g *vk.GlobalCommands, c *dl.Caller) bool {
 // Messages returns what the validation layer has said so far.
 func (in *Instance) Messages() []string { return in.log.all() }
 
+// driversKept says that an instance was left alive so that the drivers stay loaded.
+var driversKept atomic.Bool
+
 // Close destroys the instance. Everything made from it must be gone.
+//
+// The first plain one of a process stays: with the last instance the loader unloads the
+// drivers, which makes the next one as slow as the first, and not every driver survives
+// being loaded a few dozen times.
 func (in *Instance) Close() {
+	if in.messenger == 0 && !in.Validated && driversKept.CompareAndSwap(false, true) {
+		return
+	}
 	c := new(dl.Caller)
 	if in.messenger != 0 {
 		in.Commands.DestroyDebugUtilsMessengerEXT(c, in.Handle, in.messenger, nil)
