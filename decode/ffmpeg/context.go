@@ -66,6 +66,8 @@ func describe(s *media.Stream) string {
 // send hands au to the codec: as the packet that it is, or as bytes that FFmpeg copies.
 func send(c *libav.Calls, ctx libav.CodecContext, lent libav.Packet, au *media.AccessUnit) error {
 	if _, ok := au.Owner.(libav.PacketOwner); ok && au.Native != 0 {
+		// The player moves timestamps: in a loop, and where a recording starts anew.
+		c.SetPacketTimes(libav.Packet(au.Native), int64(au.PTS), int64(au.DTS))
 		return c.SendPacket(ctx, libav.Packet(au.Native))
 	}
 	duration := int64(max(au.Duration, 0)) // NoTimestamp is the least

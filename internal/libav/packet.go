@@ -53,6 +53,12 @@ func (l *Lib) PacketProps(p Packet, v *PacketProps) {
 	v.Flags = dl.Load[int32](a, o.packetFlags)
 }
 
+// SetPacketTimes replaces the timestamps of p.
+func (l *Lib) SetPacketTimes(p Packet, pts, dts int64) {
+	dl.Store(uintptr(p), l.o.packetPts, pts)
+	dl.Store(uintptr(p), l.o.packetDts, dts)
+}
+
 // LendPacket makes p describe data for the next SendPacket, which copies it because
 // nobody counts its references. Clear it with UnrefPacket before data goes away.
 func (l *Lib) LendPacket(p Packet, data []byte, pts, dts, duration int64, key bool) {
