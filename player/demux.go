@@ -23,11 +23,13 @@ func (p *Player) demux() {
 	serial := p.serial.Load()
 	var shift time.Duration // added to every timestamp: how long the finished loops were
 	var end time.Duration   // where this round of the media ends
+	line := newTimeline(p.info)
 	failed := 0
 	var au media.AccessUnit // outside the loop: its address goes to the source
 	for !p.stop.Load() {
 		if to, s, ok := p.takeSeek(); ok {
 			serial, shift, end = s, 0, 0
+			line.reset()
 			if err := p.src.Seek(p.info.Start + to); err != nil && !errors.Is(err, os.ErrClosed) {
 				p.log.Warn("seek failed, playing on from here", "to", to, "error", err)
 			}
@@ -42,6 +44,7 @@ func (p *Player) demux() {
 				if err := p.src.Seek(p.info.Start); err == nil {
 					p.push(packet{what: packetLoop, serial: serial})
 					shift, end = shift+end, 0
+					line.reset()
 					continue
 				}
 			}
@@ -65,6 +68,11 @@ func (p *Player) demux() {
 			continue
 		}
 		au.Serial = serial
+		q, stream := p.vq, 0
+		if p.audio != nil && au.Stream == p.audio.Index {
+			q, stream = p.aq, 1
+		}
+		line.adjust(&au, stream)
 		if t := au.PTS; t.Valid() {
 			d := au.Timebase.Duration(t) - p.info.Start
 			if au.Duration.Valid() {
@@ -80,10 +88,6 @@ func (p *Player) demux() {
 			if au.DTS.Valid() {
 				au.DTS += s
 			}
-		}
-		q := p.vq
-		if p.audio != nil && au.Stream == p.audio.Index {
-			q = p.aq
 		}
 		if q.Push(packet{au: au, serial: serial}, 0) != nil {
 			au.Release()
