@@ -1,0 +1,142 @@
+package player_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/player"
+)
+
+// TestCommandsFromEverywhere sends commands from four goroutines while media plays, stands
+// or loops, and closes it at a moment that the seed decides. Whatever happens, Run and
+// Close return, and no frame is kept.
+func TestCommandsFromEverywhere(t *testing.T) {
+	coded := patternFile(t, "pattern:size=64x64,rate=50,duration=2s", "a.mkv", append(h264, "-c:a", "pcm_s16le")...)
+	for _, c := range []struct {
+		name string
+		cfg  player.Config
+	}{
+		{"pattern", player.Config{Media: "pattern:size=64x64,rate=50,duration=2s"}},
+		{"pattern, loop", player.Config{Media: "pattern:size=64x64,rate=50,duration=200ms", Loop: true}},
+		{"pattern, paused", player.Config{Media: "pattern:size=64x64,rate=50", Paused: true}},
+		{"file", player.Config{Media: coded}},
+		{"file, loop", player.Config{Media: coded, Loop: true}},
+		{"file, paused, no sound", player.Config{Media: coded, Paused: true, Audio: player.AudioNone}},
+	} {
+		for seed := range uint64(4) {
+			t.Run(fmt.Sprintf("%s, seed %d", c.name, seed), func(t *testing.T) {
+				t.Parallel() // most of the time is waited
+				cfg := c.cfg
+				cfg.Output, cfg.Renderer, cfg.Refresh = player.OutputNull, player.RendererCPU, 100
+				if seed%2 == 1 {
+					cfg.Output = player.OutputOffscreen
+				}
+				if cfg.Audio == "" {
+					cfg.Audio = player.AudioNull
+				}
+				hammer(t, cfg, seed)
+			})
+		}
+	}
+}
+
+func hammer(t *testing.T, cfg player.Config, seed uint64) {
+	p := open(t, cfg)
+	ended := make(chan error)
+	go func() { ended <- p.Run(context.Background()) }()
+	var workers sync.WaitGroup
+	for w := range uint64(4) {
+		r := rand.New(rand.NewPCG(seed, w))
+		workers.Go(func() {
+			for range 40 + r.IntN(40) {
+				switch r.IntN(8) {
+				case 0, 1, 2:
+					if err := p.Seek(time.Duration(r.Int64N(int64(2200 * time.Millisecond)))); err != nil {
+						t.Error(err)
+					}
+				case 3:
+					p.SetPaused(!p.Paused())
+				case 4:
+					p.Step()
+				case 5:
+					p.SetVolume(r.Float64() * 2)
+				case 6:
+					p.ToggleMute()
+				case 7:
+					_ = p.Stats()
+					_ = p.Position()
+				}
+				time.Sleep(time.Duration(r.IntN(10)) * time.Millisecond)
+			}
+		})
+	}
+	if seed == 0 {
+		workers.Wait()
+	} else {
+		time.Sleep(time.Duration(rand.New(rand.NewPCG(seed, 99)).IntN(400)) * time.Millisecond)
+	}
+	var closers sync.WaitGroup
+	for range 2 {
+		closers.Go(func() {
+			if err := p.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+	closers.Wait()
+	workers.Wait()
+	if err := <-ended; err != nil && !errors.Is(err, os.ErrClosed) { // closed before it began
+		t.Errorf("run: %v", err)
+	}
+	closed(t, p)
+}
+
+// TestSeeksEndWhereTheLastOneLed seeks many times in a row: what plays on is what the last
+// one asked for.
+func TestSeeksEndWhereTheLastOneLed(t *testing.T) {
+	coded := patternFile(t, "pattern:size=64x64,rate=50,duration=4s", "a.mkv", append(h264, "-c:a", "pcm_s16le")...)
+	for _, name := range []string{"pattern:size=64x64,rate=50,duration=4s", coded} {
+		for _, loop := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%.7s, loop %v", name, loop), func(t *testing.T) {
+				t.Parallel()
+				shown := make(chan time.Duration, 1000)
+				p := open(t, player.Config{Media: name, Output: player.OutputNull, Audio: player.AudioNull, Refresh: 100, Loop: loop,
+					OnPresent: func(s *media.Scheduled) { shown <- s.Frame.Timebase.Duration(s.Frame.PTS) }})
+				ended := make(chan error)
+				go func() { ended <- p.Run(context.Background()) }()
+				<-shown
+				for range 10 {
+					for _, to := range []time.Duration{3 * time.Second, 0, time.Second, 2500 * time.Millisecond} {
+						if err := p.Seek(to); err != nil {
+							t.Error(err)
+						}
+					}
+					// A picture that was about to be shown may still come before.
+					last := time.Duration(-1)
+					for i := 0; last != 2500*time.Millisecond; i++ {
+						if last = <-shown; i > 500 {
+							t.Fatal("the picture at 2.5 s is not shown")
+						}
+					}
+					if next := <-shown; next <= last || next > last+100*time.Millisecond {
+						t.Errorf("after %v comes %v", last, next)
+					}
+				}
+				if pos := p.Position(); pos < 2500*time.Millisecond || pos > 3*time.Second {
+					t.Errorf("position %v after a seek to 2.5 s", pos)
+				}
+				closed(t, p)
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
