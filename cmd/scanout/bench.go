@@ -92,7 +92,7 @@ func (c *benchCommand) Run(env *environment) error {
 		fmt.Fprintf(env.out, "%s\n\n", machine())
 	}
 	for _, b := range chosen {
-		t, err := b.run(env.ctx, o)
+		t, err := runUntil(env.ctx, &b, o)
 		if errors.Is(err, media.ErrNotSupported) && len(chosen) > 1 {
 			t, err = &benchTable{Notes: []string{"not run: " + err.Error()}}, nil
 		}
@@ -116,6 +116,26 @@ func (c *benchCommand) Run(env *environment) error {
 		}{machine(), time.Now().Format(time.DateOnly), version(), tables})
 	}
 	return nil
+}
+
+// runUntil runs b but does not wait for its current measurement, which may take minutes,
+// when ctx ends: the program does then, too.
+func runUntil(ctx context.Context, b *benchmark, o *benchOptions) (*benchTable, error) {
+	type outcome struct {
+		t   *benchTable
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		t, err := b.run(ctx, o)
+		done <- outcome{t, err}
+	}()
+	select {
+	case r := <-done:
+		return r.t, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (t *benchTable) print(w io.Writer) {

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -60,13 +61,11 @@ func main() {
 	// Windows are opened and served on the main thread, which macOS insists on.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(os.Args[1:], environment{ctx, os.Stdin, os.Stdout, os.Stderr, started})
-	interrupted := ctx.Err() != nil
-	stop()
-	if interrupted && code == exitOK {
-		code = exitInterrupted
-	}
-	os.Exit(code)
+	// The second Ctrl-C ends the program at once, should a library not return.
+	context.AfterFunc(ctx, stop)
+	// A reader of the output that goes away is an error of that write, not a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], environment{ctx, os.Stdin, os.Stdout, os.Stderr, started}))
 }
 
 // run parses args, runs the command and returns the exit code.
@@ -93,18 +92,25 @@ func run(args []string, env environment) (code int) {
 		fmt.Fprintf(env.err, "scanout: %v\nTry: scanout --help\n", err)
 		return exitUsage
 	}
-	if err := kctx.Run(&env); err != nil {
-		if errors.Is(err, errReported) {
-			return exitFailed
+	err = kctx.Run(&env)
+	if env.ctx.Err() != nil {
+		// What was being opened or measured failed because of the signal.
+		if err != nil && exitCode(err) == exitFailed && !errors.Is(err, context.Canceled) {
+			fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err))
 		}
-		fmt.Fprintf(env.err, "scanout: %v\n", err)
+		return exitInterrupted
+	}
+	if err != nil {
+		fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err))
 		return exitCode(err)
 	}
 	return exitOK
 }
 
-// errReported is an error whose text the user has seen.
-var errReported = errors.New("reported")
+// oneLine is the text of err on one line: joined errors have one each.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
 
 // usageError is a wrong command line that kong could not notice.
 type usageError struct{ err error }

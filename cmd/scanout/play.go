@@ -101,29 +101,37 @@ func (c *playCommand) Run(env *environment) error {
 	if reportTo == "" && cfg.Output == player.OutputAuto && !player.HasDisplay() {
 		cfg.Output = player.OutputOffscreen
 		reportTo = "-"
-		fmt.Fprintln(env.err, "scanout: no display found: rendering offscreen, a report follows")
 	}
+	if reportTo == "-" && (c.Output == "framemd5:-" || c.Output == "y4m:-") {
+		return usageError{errors.New("--report - and --output " + c.Output + " cannot share standard output: write one of them to a file")}
+	}
+	to, err := openReport(reportTo, env.out)
+	if err != nil {
+		return err
+	}
+	defer to.close()
 	p, err := player.Open(env.ctx, cfg)
 	if err != nil {
 		return err
+	}
+	if reportTo != c.Report {
+		fmt.Fprintln(env.err, "scanout: no display found: rendering offscreen, a report follows")
 	}
 	progress := startProgress(env, p, c.Quiet || c.Output == "framemd5:-" || c.Output == "y4m:-")
 	runErr := p.Run(env.ctx)
 	progress.stop()
 	closeErr := p.Close()
-	if reportTo != "" {
-		s := p.Stats()
-		if err := makeReport(p.Info(), &cfg, &s).write(reportTo, env.out); err != nil {
-			return errors.Join(runErr, closeErr, err)
-		}
-	}
-	if runErr == nil {
-		if s := p.Stats(); s.DecodeErrors+s.ReadErrors+s.AudioErrors > 0 {
+	s := p.Stats()
+	reportErr := to.write(makeReport(p.Info(), &cfg, &s))
+	if lost := s.DecodeErrors + s.ReadErrors + s.AudioErrors; lost > 0 && runErr == nil {
+		if s.Decoded == 0 && p.Info().Best(media.KindVideo) != nil && s.DecodeErrors > 0 {
+			runErr = fmt.Errorf("%s is damaged: none of its pictures could be decoded", p.Info().Name)
+		} else {
 			fmt.Fprintf(env.err, "scanout: %s is damaged: %d units could not be read and %d not decoded; the rest was played\n",
 				p.Info().Name, s.ReadErrors, s.DecodeErrors+s.AudioErrors)
 		}
 	}
-	return errors.Join(runErr, closeErr)
+	return errors.Join(runErr, closeErr, reportErr)
 }
 
 // parseSize reads WxH.

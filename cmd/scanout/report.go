@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -167,21 +168,68 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 	return r
 }
 
-// write writes r as JSON to path, "-" being out.
-func (r *report) write(path string, out io.Writer) error {
-	b, err := json.MarshalIndent(r, "", "  ")
+// reportTarget is where a report goes: out, a file, or nowhere.
+type reportTarget struct {
+	out  io.Writer
+	file *os.File
+}
+
+// openReport opens path before anything is played, so that the wish for a report in an
+// impossible place is refused at once and not after the film. "-" is out, "" nowhere.
+// Errors: player.ErrOutput.
+func openReport(path string, out io.Writer) (*reportTarget, error) {
+	switch path {
+	case "":
+		return &reportTarget{}, nil
+	case "-":
+		return &reportTarget{out: out}, nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666) // what it holds is kept until there is a report
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%w: cannot write the report (choose another place): %w", player.ErrOutput, err)
 	}
-	b = append(b, '\n')
-	if path == "-" {
-		_, err = out.Write(b)
-		return err
+	return &reportTarget{f, f}, nil
+}
+
+// write writes r as JSON.
+func (t *reportTarget) write(r *report) error {
+	if t.out == nil {
+		return nil
 	}
-	if err := os.WriteFile(path, b, 0o666); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err == nil && t.file != nil && isRegular(t.file) {
+		err = t.file.Truncate(0)
+	}
+	if err == nil {
+		_, err = t.out.Write(append(b, '\n'))
+	}
+	if t.file != nil {
+		err = errors.Join(err, t.file.Close())
+		t.file = nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// close drops a new file that no report was written to.
+func (t *reportTarget) close() {
+	if t.file == nil {
+		return
+	}
+	st, err := t.file.Stat()
+	unused := err == nil && st.Mode().IsRegular() && st.Size() == 0
+	t.file.Close()
+	if unused {
+		os.Remove(t.file.Name())
+	}
+}
+
+// isRegular reports whether f is a file on a disk, not a device or a pipe.
+func isRegular(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode().IsRegular()
 }
 
 // residentMB returns the resident memory of the process in MiB, 0 where the system does
