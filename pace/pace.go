@@ -129,9 +129,10 @@ func New(cfg Config) (*Pacer, error) {
 	return &Pacer{cfg: cfg}, nil
 }
 
-// SetDisplay says where frames go. It may change while playing.
+// SetDisplay says where frames go. It may change while playing; frames on their way to the
+// display before are forgotten, because one that was lost reports nothing.
 func (p *Pacer) SetDisplay(d media.Display) {
-	p.display, p.last, p.target, p.extra, p.count = d, shownAt{}, 0, 0, 0
+	p.display, p.last, p.target, p.extra, p.count, p.inFlight = d, shownAt{}, 0, 0, 0, 0
 }
 
 // Lead returns how long before its moment a frame is handed to the renderer.

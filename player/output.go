@@ -23,7 +23,11 @@ const defaultWidth, defaultHeight = 1280, 720
 
 // openSink opens the output on the calling thread.
 func (p *Player) openSink() (VideoSink, error) {
-	s, err := p.chooseSink()
+	choose := p.chooseSink
+	if p.newSink != nil {
+		choose = p.newSink
+	}
+	s, err := choose()
 	if err != nil {
 		return nil, about(ErrOutput, err)
 	}

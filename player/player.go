@@ -36,6 +36,8 @@ type Player struct {
 	adec   AudioDecoder
 	asink  AudioSink
 	hasGPU chan bool // the answer of lookForGPU
+	// newSink replaces chooseSink in tests: a device cannot be lost on purpose.
+	newSink func() (VideoSink, error)
 
 	vq     *ring.Ring[packet]
 	aq     *ring.Ring[packet]

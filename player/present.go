@@ -49,6 +49,7 @@ type presenter struct {
 	rebuilds int
 
 	fullscreen bool
+	shownOn    media.Display
 	sched      media.Scheduled
 	fb         media.Presented
 	event      media.Event
@@ -61,8 +62,7 @@ func (p *Player) present() error {
 	}
 	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen}
 	defer s.close()
-	p.pacer.SetDisplay(sink.Display())
-	p.stats.setSink(sink.Name(), sink.Display())
+	s.display(true)
 	for !p.stop.Load() {
 		if !s.poll() {
 			return nil
@@ -114,13 +114,27 @@ func (s *presenter) rebuild(cause error) error {
 	sink, err := s.p.openSink()
 	if err != nil {
 		s.sink = closedSink{}
-		return err
+		return fmt.Errorf("player: the graphics device was lost and none can be opened in its place: %w", err)
 	}
 	s.sink = sink
-	s.p.pacer.SetDisplay(sink.Display())
+	s.display(true)
 	s.p.pacer.Reset()
 	s.p.redraw.Store(true)
+	if s.fullscreen != s.p.cfg.Fullscreen {
+		s.setFullscreen(s.fullscreen)
+	}
 	return nil
+}
+
+// display tells the pacer where pictures go, when that is new or has changed: a window may
+// move to a display of another rate.
+func (s *presenter) display(fresh bool) {
+	d := s.sink.Display()
+	if fresh || d.Refresh != s.shownOn.Refresh || d.Source != s.shownOn.Source {
+		s.p.pacer.SetDisplay(d)
+	}
+	s.shownOn = d
+	s.p.stats.setSink(s.sink.Name(), d)
 }
 
 // poll handles window events; false when the user quits.
@@ -133,7 +147,10 @@ func (s *presenter) poll() bool {
 		switch e.Kind {
 		case media.EventQuit:
 			return false
-		case media.EventResize, media.EventExpose:
+		case media.EventResize:
+			s.display(false)
+			s.p.redraw.Store(true)
+		case media.EventExpose:
 			s.p.redraw.Store(true)
 		case media.EventKey:
 			if !s.key(e) {
@@ -369,11 +386,12 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 		return false, err
 	}
 	now = clock.Now()
-	p.pacer.Showing(now)
 	s.count++
 	p.stats.presented(s.count, now)
 	if err != nil {
-		p.redraw.Store(true)
+		p.redraw.Store(true) // what was drawn went with the window's old size: it is not reported
+	} else {
+		p.pacer.Showing(now)
 	}
 	p.step.Store(false)
 	s.endAt = max(target, now).Add(s.sched.Duration)
