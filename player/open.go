@@ -318,7 +318,7 @@ func (p *Player) openVideoDecoder() error {
 	if err := p.newPool(slots, bytes); err != nil {
 		return err
 	}
-	d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Threads: threads, Live: p.info.Live, Now: clock.Now})
+	d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Now: clock.Now})
 	if err != nil {
 		return err
 	}
@@ -340,8 +340,13 @@ func (p *Player) newPool(slots, bytes int) error {
 	return nil
 }
 
+// spareThreads is how many threads playback may need at once: its goroutines in calls of
+// C or the kernel, and one for each that is ready meanwhile.
+const spareThreads = 8
+
 // start begins reading and decoding.
 func (p *Player) start() {
+	rt.Warm(spareThreads)
 	run := func(f func()) {
 		p.stages.Add(1)
 		go f()

@@ -108,12 +108,12 @@ type mark struct {
 	frames  int64
 	mallocs uint64
 	gcs     uint32
+	ms      runtime.MemStats // here, because taking it must not allocate
 }
 
 func (m *mark) take(frames int64) {
-	var ms runtime.MemStats
-	runtime.ReadMemStats(&ms)
-	*m = mark{true, frames, ms.Mallocs, ms.NumGC}
+	runtime.ReadMemStats(&m.ms)
+	m.taken, m.frames, m.mallocs, m.gcs = true, frames, m.ms.Mallocs, m.ms.NumGC
 }
 
 func (c *counters) setSink(name string, d media.Display) {
@@ -233,8 +233,9 @@ func (p *Player) Stats() Stats {
 		s.CPU = CPU{cpu.User - c.firstCPU.User, cpu.System - c.firstCPU.System}
 	}
 	if c.steady.taken {
-		m := c.finish
+		m := &c.finish
 		if !m.taken {
+			m = new(mark)
 			m.take(s.Presented)
 		}
 		s.SteadyFrames = m.frames - c.steady.frames

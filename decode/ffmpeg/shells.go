@@ -19,6 +19,16 @@ type shells struct {
 
 func newShells(lib *libav.Lib) *shells { return &shells{calls: lib.NewCalls()} }
 
+// reserve makes n shells, so that a queue that fills later does not allocate.
+func (s *shells) reserve(n int) {
+	s.free = make([]*media.Frame, 0, max(n, 64))
+	for range n {
+		if p := s.calls.NewFrame(); p != 0 {
+			s.free = append(s.free, &media.Frame{Native: uintptr(p)})
+		}
+	}
+}
+
 // get returns an empty shell, nil when memory is out.
 func (s *shells) get() *media.Frame {
 	s.mu.Lock()

@@ -28,6 +28,9 @@ type Config struct {
 	// Pool takes the pictures; see [SlotBytes] and [SlotsNeeded]. It must outlive the
 	// last frame.
 	Pool Pool
+	// Reserve is how many slots to take from Pool at once instead of when a queue behind
+	// the decoder first fills, so that this does not allocate.
+	Reserve int
 	// Threads is the number of decoding threads; 0 is one for each core up to 8, and one
 	// when Live. Each thread beyond the first delays output by a picture, unless Live.
 	Threads int
@@ -166,11 +169,13 @@ func (d *Video) open() (err error) {
 	}
 	if d.lib.DirectRendering(codec) { // others bring their own memory
 		d.alloc.Install(d.ctx)
+		d.alloc.Reserve(d.cfg.Reserve)
 	}
 	if err := d.calls.OpenCodec(d.ctx, codec); err != nil {
 		return err
 	}
 	d.lent = d.calls.NewPacket()
+	d.shells.reserve(d.cfg.Reserve)
 	d.next = d.shells.get()
 	if d.lent == 0 || d.next == nil {
 		return libav.ErrNoMemory

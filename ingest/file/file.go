@@ -233,6 +233,10 @@ func (s *Source) Close() error {
 	return nil
 }
 
+// packetsAhead is how many packets may wait for two decoders before the list of free ones
+// grows.
+const packetsAhead = 1100
+
 // packetStore recycles packets.
 // Concurrency: any goroutine.
 type packetStore struct {
@@ -275,6 +279,9 @@ func (s *packetStore) ReclaimAccessUnit(native uintptr) {
 		return
 	}
 	s.calls.UnrefPacket(libav.Packet(native))
+	if s.free == nil {
+		s.free = make([]libav.Packet, 0, packetsAhead) // growing later would allocate while playing
+	}
 	s.free = append(s.free, libav.Packet(native))
 }
 

@@ -151,6 +151,22 @@ func (a *Allocator) Install(ctx CodecContext) {
 	}
 }
 
+// Reserve makes AVBuffers of n slots, or as many as there are. What is reserved is taken
+// later without a callback, which allocates.
+func (a *Allocator) Reserve(n int) {
+	refs := make([]uintptr, 0, n)
+	for range n {
+		ref := dl.Call(a.lib.fn.bufferPoolGet, a.pool)
+		if ref == 0 {
+			break
+		}
+		refs = append(refs, ref)
+	}
+	for i := range refs {
+		dl.Call(a.lib.fn.bufferUnref, dl.Addr(&refs[i]))
+	}
+}
+
 // Alloc gives the described, empty frame f memory of a slot; false when there is none.
 // ctx is any context of a video codec.
 func (a *Allocator) Alloc(ctx CodecContext, f Frame) bool { return a.place(uintptr(ctx), uintptr(f)) }

@@ -4,8 +4,8 @@ package libav
 type symbols struct {
 	versionInfo, strerror, logSetLevel, mallocz, free uintptr
 
-	frameAlloc, frameFree, frameUnref, frameGetBuffer, frameGetSideData uintptr
-	bufferCreate, bufferPoolInit, bufferPoolGet, bufferPoolUninit       uintptr
+	frameAlloc, frameFree, frameUnref, frameGetBuffer, frameGetSideData        uintptr
+	bufferCreate, bufferUnref, bufferPoolInit, bufferPoolGet, bufferPoolUninit uintptr
 
 	imageFillLinesizes, imageFillPlaneSizes, imageCopy uintptr
 
@@ -38,7 +38,7 @@ func (s *symbols) avutil() map[string]*uintptr {
 		"av_frame_alloc": &s.frameAlloc, "av_frame_free": &s.frameFree, "av_frame_unref": &s.frameUnref,
 		"av_frame_get_buffer": &s.frameGetBuffer, "av_frame_get_side_data": &s.frameGetSideData,
 		"av_buffer_create": &s.bufferCreate, "av_buffer_pool_init2": &s.bufferPoolInit,
-		"av_buffer_pool_get": &s.bufferPoolGet, "av_buffer_pool_uninit": &s.bufferPoolUninit,
+		"av_buffer_unref": &s.bufferUnref, "av_buffer_pool_get": &s.bufferPoolGet, "av_buffer_pool_uninit": &s.bufferPoolUninit,
 		"av_image_fill_linesizes": &s.imageFillLinesizes, "av_image_fill_plane_sizes": &s.imageFillPlaneSizes,
 		"av_image_copy": &s.imageCopy,
 		"av_opt_set":    &s.optSet, "av_opt_set_int": &s.optSetInt,
