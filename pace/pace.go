@@ -160,6 +160,19 @@ func (p *Pacer) exact() bool {
 	return false
 }
 
+// NextRefresh returns the first refresh at or after t, t itself where refreshes are not
+// known.
+func (p *Pacer) NextRefresh(t media.Instant) media.Instant {
+	if !p.exact() {
+		return t
+	}
+	v, part := p.nearest(t)
+	if part > 0 && v < t {
+		v = v.Add(p.display.Refresh)
+	}
+	return v
+}
+
 // nearest returns the refresh nearest to due, and how far due lies behind the one before
 // it, in refreshes.
 func (p *Pacer) nearest(due media.Instant) (v media.Instant, part float64) {

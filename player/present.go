@@ -18,6 +18,10 @@ const (
 	// audioGrace is how long the picture waits for sound that has been started to be
 	// heard, before it goes on by the machine's clock.
 	audioGrace = 500 * time.Millisecond
+	// primeTime is how long the first picture is held at most while the decoder gets going,
+	// and primeStep how often it is looked at.
+	primeTime = 250 * time.Millisecond
+	primeStep = 2 * time.Millisecond
 	// maxRebuilds is how many times a lost device is opened again.
 	maxRebuilds = 3
 )
@@ -45,6 +49,8 @@ type presenter struct {
 	began    media.Instant // when the first picture of this serial was shown
 	firstAt  time.Duration // its media time
 	endAt    media.Instant // when the last picture has had its time
+	primed   bool          // enough frames were decoded to let time run
+	held     bool          // the first picture was held for that
 	first    uint64        // number of the first picture of this serial
 	rebuilds int
 
@@ -187,7 +193,7 @@ func (s *presenter) commands() {
 			p.asink.Pause(paused)
 		}
 	}
-	if p.asink != nil && !s.soundOn && (s.started || p.video == nil || p.aq.Len() == p.aq.Cap()) {
+	if p.asink != nil && !s.soundOn && (s.started && s.primed || p.video == nil || p.aq.Len() == p.aq.Cap()) {
 		// The first picture is there, or so late that it cannot be read before sound has been
 		// heard; let go of the sound as soon as it is of this serial.
 		if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
@@ -265,12 +271,16 @@ func (s *presenter) round() (done bool, err error) {
 			p.clk.Pause(now)
 		}
 		s.started, s.began, s.firstAt, s.first = true, now, at, s.number+1
+		s.primed, s.held = false, false
 		return s.show(now, 0)
 	}
 	if p.step.Load() {
 		p.clk.Seek(now, at, s.serial)
 		p.clk.Pause(now)
 		return s.show(now, now)
+	}
+	if !s.primed && !s.prime(now) {
+		return false, nil
 	}
 	s.listen(now)
 	c, ok := s.candidate(at)
@@ -296,6 +306,26 @@ func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
 // shownSerial reports whether a picture of this serial is on the screen: a seek while
 // paused shows where it led.
 func (s *presenter) shownSerial() bool { return s.started }
+
+// prime holds the first picture until a few frames are decoded, so that a decoder that
+// starts slowly does not begin by dropping; false while it holds. Live sources never
+// hold: what they send meanwhile would become lag.
+func (s *presenter) prime(now media.Instant) bool {
+	p := s.p
+	waited := now.Sub(s.began)
+	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
+		s.held = true
+		p.clk.Seek(now, s.firstAt, s.serial)
+		s.rest(now.Add(primeStep))
+		return false
+	}
+	s.primed = true
+	if s.held {
+		p.clk.Seek(p.pacer.NextRefresh(now), s.firstAt, s.serial)
+		s.began = now
+	}
+	return true
+}
 
 // candidate describes the head for the pacer; false while the clock stands still.
 func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
@@ -513,7 +543,7 @@ func (s *presenter) feedback() {
 		if p.cfg.OnPresented != nil {
 			p.cfg.OnPresented(&s.fb)
 		}
-		if p.asink == nil && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
+		if p.asink == nil && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
 			// Nothing but the display keeps time: let time begin at the refresh at which
 			// the first picture appeared, so that moments fall on refreshes.
 			p.clk.Seek(s.fb.Actual, p.mediaTime(s.fb.PTS, s.fb.Timebase), s.serial)
