@@ -25,7 +25,7 @@ var rows = []row{
 	{path: "media", floor: values},
 	{path: "metrics", floor: values, also: []string{"media"}}, // the ledger records media.Instant
 	{path: "yuv", floor: values, unsafe: true},
-	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}}, // errors of package media; sleeps by internal/rt
+	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}},                                   // errors of package media; sleeps by internal/rt
 	{path: "internal/rt", floor: values, also: []string{"media"}, goroutines: "Warm starts some and waits for them"}, // deadlines are media.Instant
 	{path: "internal/uring", floor: values},
 	{path: "internal/dl", floor: values},
