@@ -56,6 +56,7 @@ func (s *Library) OpenAudio(cfg AudioConfig) (*AudioDevice, error) {
 	// SDL's error text belongs to the thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	quietALSA()
 	const advice = "no audio device: start PulseAudio or PipeWire, or use --audio null"
 	if int32(dl.Call(s.fn.initSubSystem, initAudio)) != 0 {
 		return nil, fmt.Errorf("sdl: open audio: %s: %w: %s", s.reason(), media.ErrNotSupported, advice)
