@@ -12,7 +12,7 @@ test=(
 	git gcc libc6-dev                                                    # go test -race, layout checks against C
 	libvulkan-dev vulkan-validationlayers glslang-tools                  # Vulkan headers, validation, shaders
 	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev
-	xvfb x11-apps x11-utils imagemagick xdotool sway grim                # windows on X11 and Wayland, screenshots
+	xvfb openbox x11-apps x11-utils imagemagick xdotool sway grim        # windows on X11 and Wayland, screenshots
 	pulseaudio pulseaudio-utils                                          # a null sink that records what was heard
 	rt-tests                                                             # cyclictest, the scheduler's yardstick
 	libyuv0 libyuv-dev qemu-user                                         # colour conversion: the rival, and arm64
