@@ -17,10 +17,7 @@ import (
 
 // These tests run the program itself: built once, as a user builds it, without cgo.
 
-var (
-	program string // the program
-	scratch string // generated media
-)
+var scratch string // the program and generated media
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "scanout-test")
@@ -28,17 +25,21 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	scratch = dir
-	program = filepath.Join(dir, "scanout")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		os.Exit(1)
-	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
+
+// program is the program, built when the first test needs it: fuzzing does not.
+var program = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "scanout")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // deadline is how long any command here may take; reaching it is a hang.
 const deadline = 60 * time.Second
@@ -64,8 +65,13 @@ func (c command) with(env ...string) command {
 }
 
 // prepare returns c ready to start.
-func (c command) prepare(ctx context.Context) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, c.args...)
+func (c command) prepare(ctx context.Context, t *testing.T) *exec.Cmd {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, path, c.args...)
 	cmd.Dir = scratch
 	cmd.Env = append(os.Environ(), "DISPLAY=", "WAYLAND_DISPLAY=", "XDG_RUNTIME_DIR="+scratch,
 		"PULSE_SERVER=unix:"+filepath.Join(scratch, "no-server"))
@@ -82,7 +88,7 @@ func (c command) run(t *testing.T) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	cmd := c.prepare(ctx)
+	cmd := c.prepare(ctx, t)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
