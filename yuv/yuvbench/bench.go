@@ -14,7 +14,7 @@ import (
 	"github.com/scanout-av/scanout/yuv"
 )
 
-// Config says how much to measure. The zero value takes about a minute.
+// Config says how much to measure. The zero value takes about two minutes.
 type Config struct {
 	Rounds  int           // interleaved rounds, 0 for 31
 	Slice   time.Duration // of one contestant in one round, 0 for 5 ms
@@ -29,7 +29,7 @@ type Row struct {
 	// Ratios of speed, medians over rounds; 0 where the other one is not there.
 	ToLibyuv float64 // to libyuv as it chooses for this CPU
 	ToAVX2   float64 // to libyuv limited to AVX2
-	ToLimit  float64 // to the limit with the same kind of stores
+	ToLimit  float64 // to the fastest limit with the same kind of stores
 }
 
 // Report is a run.
@@ -95,7 +95,7 @@ func sizes(l2, l3 int) []size {
 	return []size{
 		{"L2", w, l2 / 2 * 2 / 11 / w &^ 1, 1},
 		{"L3 1080p", 1920, 1080, 1},
-		{"DRAM 2160p", 3840, 2160, min(max(4*l3/(3840*2160*11/2), 4), 12)},
+		{"DRAM 2160p", 3840, 2160, min(max(4*l3/(3840*2160*11/2), 4), 16)},
 	}
 }
 
@@ -143,8 +143,15 @@ func measure(ctx context.Context, cfg Config, s size, rep *Report) error {
 			rep.Missing = append(rep.Missing, m)
 		}
 	}
+	// What one contestant leaves in the caches, or not there after non-temporal stores,
+	// would count for or against the next one: each brings them into its own state first.
+	warm := cfg.Slice
+	if len(frames) > 1 {
+		warm *= 8
+	}
 	ns := make([][]float64, len(list)) // by contestant and round: ns a picture
-	for r := -1; r < cfg.Rounds; r++ { // the first round warms up
+	at := 0                            // frames rotate on: the next one is the coldest
+	for range cfg.Rounds {
 		for i, c := range list {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -152,24 +159,39 @@ func measure(ctx context.Context, cfg Config, s size, rep *Report) error {
 			if c.ready != nil {
 				c.ready()
 			}
-			n, start := 0, time.Now()
-			for {
-				if err := c.run(frames[n%len(frames)]); err != nil {
-					return fmt.Errorf("yuvbench: %s: %w", c.name, err)
-				}
-				n++
-				// Small pictures: look at the clock seldom.
-				if n*s.w*s.h > 1<<20 && time.Since(start) >= cfg.Slice && n >= min(len(frames), 2) {
-					break
-				}
+			_, _, err := slice(&c, frames, &at, warm, s)
+			if err != nil {
+				return err
 			}
-			if r >= 0 {
-				ns[i] = append(ns[i], float64(time.Since(start))/float64(n))
+			n, d, err := slice(&c, frames, &at, cfg.Slice, s)
+			if err != nil {
+				return err
 			}
+			ns[i] = append(ns[i], float64(d)/float64(n))
 		}
 	}
 	report(rep, s, list, ns)
 	return nil
+}
+
+// slice runs c for d or longer, from frame at onwards, and returns the number of pictures
+// and the time they took.
+func slice(c *contestant, frames []*frame, at *int, d time.Duration, s size) (n int, took time.Duration, err error) {
+	start := time.Now()
+	for {
+		if err := c.run(frames[*at%len(frames)]); err != nil {
+			return n, 0, fmt.Errorf("yuvbench: %s: %w", c.name, err)
+		}
+		*at++
+		n++
+		// Small pictures: look at the clock seldom.
+		if n*s.w*s.h <= 1<<20 || n < min(len(frames), 2) {
+			continue
+		}
+		if took = time.Since(start); took >= d {
+			return n, took, nil
+		}
+	}
 }
 
 // report turns times into rows.
@@ -195,8 +217,7 @@ func report(rep *Report, s size, list []contestant, ns [][]float64) {
 	for i, c := range list {
 		limit := -1
 		for k, l := range list {
-			// The limit of the widest kind of stores is the last one listed.
-			if l.limit && l.nt == c.nt {
+			if l.limit && l.nt == c.nt && (limit < 0 || median(ns[k]) < median(ns[limit])) {
 				limit = k
 			}
 		}

@@ -8,140 +8,248 @@
 // Requires: AVX
 TEXT ·limitAVX2(SB), NOSPLIT, $0-56
 	MOVQ d0+0(FP), AX
-	MOVQ d1+8(FP), CX
-	MOVQ y0+16(FP), DX
-	MOVQ y1+24(FP), BX
-	MOVQ u+32(FP), SI
-	MOVQ v+40(FP), DI
-	MOVQ n+48(FP), R8
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ v+40(FP), BX
+	MOVQ n+48(FP), SI
 
 limitAVX2_loop:
-	VMOVDQU (SI), X0
-	VMOVDQU (DI), X0
-	VMOVDQU (DX), Y0
+	VMOVDQU (DX), X0
+	VMOVDQU (BX), X0
+	VMOVDQU (CX), Y0
 	VMOVDQU Y0, (AX)
 	VMOVDQU Y0, 32(AX)
 	VMOVDQU Y0, 64(AX)
 	VMOVDQU Y0, 96(AX)
-	VMOVDQU (BX), Y0
-	VMOVDQU Y0, (CX)
-	VMOVDQU Y0, 32(CX)
-	VMOVDQU Y0, 64(CX)
-	VMOVDQU Y0, 96(CX)
-	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, CX
 	ADDQ    $0x00000080, AX
-	ADDQ    $0x00000020, BX
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000010, SI
-	ADDQ    $0x00000010, DI
-	SUBQ    $0x20, R8
+	ADDQ    $0x00000010, DX
+	ADDQ    $0x00000010, BX
+	SUBQ    $0x20, SI
 	JG      limitAVX2_loop
 	VZEROUPPER
 	RET
 
 // func limitAVX2NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
-// Requires: AVX, MMX+
+// Requires: AVX
 TEXT ·limitAVX2NT(SB), NOSPLIT, $0-56
 	MOVQ d0+0(FP), AX
-	MOVQ d1+8(FP), CX
-	MOVQ y0+16(FP), DX
-	MOVQ y1+24(FP), BX
-	MOVQ u+32(FP), SI
-	MOVQ v+40(FP), DI
-	MOVQ n+48(FP), R8
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ v+40(FP), BX
+	MOVQ n+48(FP), SI
 
 limitAVX2NT_loop:
-	VMOVDQU  (SI), X0
-	VMOVDQU  (DI), X0
-	VMOVDQU  (DX), Y0
+	VMOVDQU  (DX), X0
+	VMOVDQU  (BX), X0
+	VMOVDQU  (CX), Y0
 	VMOVNTDQ Y0, (AX)
 	VMOVNTDQ Y0, 32(AX)
 	VMOVNTDQ Y0, 64(AX)
 	VMOVNTDQ Y0, 96(AX)
-	VMOVDQU  (BX), Y0
-	VMOVNTDQ Y0, (CX)
-	VMOVNTDQ Y0, 32(CX)
-	VMOVNTDQ Y0, 64(CX)
-	VMOVNTDQ Y0, 96(CX)
-	ADDQ     $0x00000020, DX
+	ADDQ     $0x00000020, CX
 	ADDQ     $0x00000080, AX
-	ADDQ     $0x00000020, BX
-	ADDQ     $0x00000080, CX
-	ADDQ     $0x00000010, SI
-	ADDQ     $0x00000010, DI
-	SUBQ     $0x20, R8
+	ADDQ     $0x00000010, DX
+	ADDQ     $0x00000010, BX
+	SUBQ     $0x20, SI
 	JG       limitAVX2NT_loop
 	VZEROUPPER
-	SFENCE
 	RET
 
 // func limitAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
 // Requires: AVX, AVX512F
 TEXT ·limitAVX512(SB), NOSPLIT, $0-56
 	MOVQ d0+0(FP), AX
-	MOVQ d1+8(FP), CX
-	MOVQ y0+16(FP), DX
-	MOVQ y1+24(FP), BX
-	MOVQ u+32(FP), SI
-	MOVQ v+40(FP), DI
-	MOVQ n+48(FP), R8
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ v+40(FP), BX
+	MOVQ n+48(FP), SI
 
 limitAVX512_loop:
-	VMOVDQU   (SI), Y0
-	VMOVDQU   (DI), Y0
-	VMOVDQU64 (DX), Z0
+	VMOVDQU   (DX), Y0
+	VMOVDQU   (BX), Y0
+	VMOVDQU64 (CX), Z0
 	VMOVDQU64 Z0, (AX)
 	VMOVDQU64 Z0, 64(AX)
 	VMOVDQU64 Z0, 128(AX)
 	VMOVDQU64 Z0, 192(AX)
-	VMOVDQU64 (BX), Z0
-	VMOVDQU64 Z0, (CX)
-	VMOVDQU64 Z0, 64(CX)
-	VMOVDQU64 Z0, 128(CX)
-	VMOVDQU64 Z0, 192(CX)
-	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000100, AX
-	ADDQ      $0x00000040, BX
-	ADDQ      $0x00000100, CX
-	ADDQ      $0x00000020, SI
-	ADDQ      $0x00000020, DI
-	SUBQ      $0x40, R8
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	SUBQ      $0x40, SI
 	JG        limitAVX512_loop
 	VZEROUPPER
 	RET
 
 // func limitAVX512NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·limitAVX512NT(SB), NOSPLIT, $0-56
 	MOVQ d0+0(FP), AX
-	MOVQ d1+8(FP), CX
-	MOVQ y0+16(FP), DX
+	MOVQ y0+16(FP), CX
+	MOVQ u+32(FP), DX
+	MOVQ v+40(FP), BX
+	MOVQ n+48(FP), SI
+
+limitAVX512NT_loop:
+	VMOVDQU   (DX), Y0
+	VMOVDQU   (BX), Y0
+	VMOVDQU64 (CX), Z0
+	VMOVNTDQ  Z0, (AX)
+	VMOVNTDQ  Z0, 64(AX)
+	VMOVNTDQ  Z0, 128(AX)
+	VMOVNTDQ  Z0, 192(AX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000020, BX
+	SUBQ      $0x40, SI
+	JG        limitAVX512NT_loop
+	VZEROUPPER
+	RET
+
+// func limitPairAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+// Requires: AVX
+TEXT ·limitPairAVX2(SB), NOSPLIT, $0-56
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ d1+8(FP), DX
 	MOVQ y1+24(FP), BX
 	MOVQ u+32(FP), SI
 	MOVQ v+40(FP), DI
 	MOVQ n+48(FP), R8
 
-limitAVX512NT_loop:
+limitPairAVX2_loop:
+	VMOVDQU (SI), X0
+	VMOVDQU (DI), X0
+	VMOVDQU (CX), Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y0, 32(AX)
+	VMOVDQU Y0, 64(AX)
+	VMOVDQU Y0, 96(AX)
+	VMOVDQU (BX), Y0
+	VMOVDQU Y0, (DX)
+	VMOVDQU Y0, 32(DX)
+	VMOVDQU Y0, 64(DX)
+	VMOVDQU Y0, 96(DX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000010, SI
+	ADDQ    $0x00000010, DI
+	SUBQ    $0x20, R8
+	JG      limitPairAVX2_loop
+	VZEROUPPER
+	RET
+
+// func limitPairAVX2NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+// Requires: AVX
+TEXT ·limitPairAVX2NT(SB), NOSPLIT, $0-56
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ d1+8(FP), DX
+	MOVQ y1+24(FP), BX
+	MOVQ u+32(FP), SI
+	MOVQ v+40(FP), DI
+	MOVQ n+48(FP), R8
+
+limitPairAVX2NT_loop:
+	VMOVDQU  (SI), X0
+	VMOVDQU  (DI), X0
+	VMOVDQU  (CX), Y0
+	VMOVNTDQ Y0, (AX)
+	VMOVNTDQ Y0, 32(AX)
+	VMOVNTDQ Y0, 64(AX)
+	VMOVNTDQ Y0, 96(AX)
+	VMOVDQU  (BX), Y0
+	VMOVNTDQ Y0, (DX)
+	VMOVNTDQ Y0, 32(DX)
+	VMOVNTDQ Y0, 64(DX)
+	VMOVNTDQ Y0, 96(DX)
+	ADDQ     $0x00000020, CX
+	ADDQ     $0x00000080, AX
+	ADDQ     $0x00000020, BX
+	ADDQ     $0x00000080, DX
+	ADDQ     $0x00000010, SI
+	ADDQ     $0x00000010, DI
+	SUBQ     $0x20, R8
+	JG       limitPairAVX2NT_loop
+	VZEROUPPER
+	RET
+
+// func limitPairAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·limitPairAVX512(SB), NOSPLIT, $0-56
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ d1+8(FP), DX
+	MOVQ y1+24(FP), BX
+	MOVQ u+32(FP), SI
+	MOVQ v+40(FP), DI
+	MOVQ n+48(FP), R8
+
+limitPairAVX512_loop:
 	VMOVDQU   (SI), Y0
 	VMOVDQU   (DI), Y0
-	VMOVDQU64 (DX), Z0
+	VMOVDQU64 (CX), Z0
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 Z0, 64(AX)
+	VMOVDQU64 Z0, 128(AX)
+	VMOVDQU64 Z0, 192(AX)
+	VMOVDQU64 (BX), Z0
+	VMOVDQU64 Z0, (DX)
+	VMOVDQU64 Z0, 64(DX)
+	VMOVDQU64 Z0, 128(DX)
+	VMOVDQU64 Z0, 192(DX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000100, DX
+	ADDQ      $0x00000020, SI
+	ADDQ      $0x00000020, DI
+	SUBQ      $0x40, R8
+	JG        limitPairAVX512_loop
+	VZEROUPPER
+	RET
+
+// func limitPairAVX512NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·limitPairAVX512NT(SB), NOSPLIT, $0-56
+	MOVQ d0+0(FP), AX
+	MOVQ y0+16(FP), CX
+	MOVQ d1+8(FP), DX
+	MOVQ y1+24(FP), BX
+	MOVQ u+32(FP), SI
+	MOVQ v+40(FP), DI
+	MOVQ n+48(FP), R8
+
+limitPairAVX512NT_loop:
+	VMOVDQU   (SI), Y0
+	VMOVDQU   (DI), Y0
+	VMOVDQU64 (CX), Z0
 	VMOVNTDQ  Z0, (AX)
 	VMOVNTDQ  Z0, 64(AX)
 	VMOVNTDQ  Z0, 128(AX)
 	VMOVNTDQ  Z0, 192(AX)
 	VMOVDQU64 (BX), Z0
-	VMOVNTDQ  Z0, (CX)
-	VMOVNTDQ  Z0, 64(CX)
-	VMOVNTDQ  Z0, 128(CX)
-	VMOVNTDQ  Z0, 192(CX)
-	ADDQ      $0x00000040, DX
+	VMOVNTDQ  Z0, (DX)
+	VMOVNTDQ  Z0, 64(DX)
+	VMOVNTDQ  Z0, 128(DX)
+	VMOVNTDQ  Z0, 192(DX)
+	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000100, AX
 	ADDQ      $0x00000040, BX
-	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000100, DX
 	ADDQ      $0x00000020, SI
 	ADDQ      $0x00000020, DI
 	SUBQ      $0x40, R8
-	JG        limitAVX512NT_loop
+	JG        limitPairAVX512NT_loop
 	VZEROUPPER
+	RET
+
+// func storeFence()
+// Requires: MMX+
+TEXT ·storeFence(SB), NOSPLIT, $0
 	SFENCE
 	RET

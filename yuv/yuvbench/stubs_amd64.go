@@ -15,3 +15,17 @@ func limitAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int
 
 //go:noescape
 func limitAVX512NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+
+//go:noescape
+func limitPairAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+
+//go:noescape
+func limitPairAVX2NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+
+//go:noescape
+func limitPairAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+
+//go:noescape
+func limitPairAVX512NT(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int)
+
+func storeFence()

@@ -1,5 +1,6 @@
-// The generator of yuvbench's limit: the loads and stores of I420 to RGBA and nothing
-// else. No conversion can be faster than that on the same memory.
+// The generator of yuvbench's limits: the loads and stores of I420 to RGBA and nothing
+// else, of one row and of two rows at a time. No conversion in the same order can be
+// faster than that on the same memory.
 package main
 
 import (
@@ -8,12 +9,15 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func limit(name string, zmm, nt bool) {
+// limit generates the loop over blocks of two rows, or of one.
+func limit(name string, rows int, zmm, nt bool) {
 	TEXT(name, NOSPLIT, "func(d0, d1, y0, y1, u, v *byte, n int)")
 	Pragma("noescape")
 	par := func(n string) reg.GPVirtual { return Load(Param(n), GP64()).(reg.GPVirtual) }
-	d := [2]reg.GPVirtual{par("d0"), par("d1")}
-	y := [2]reg.GPVirtual{par("y0"), par("y1")}
+	d, y := []reg.GPVirtual{par("d0")}, []reg.GPVirtual{par("y0")}
+	if rows == 2 {
+		d, y = append(d, par("d1")), append(y, par("y1"))
+	}
 	u, v, n := par("u"), par("v"), par("n")
 	size := 32
 	vec := func() reg.VecVirtual { return YMM() }
@@ -29,7 +33,7 @@ func limit(name string, zmm, nt bool) {
 		VMOVDQU(Mem{Base: u}, XMM())
 		VMOVDQU(Mem{Base: v}, XMM())
 	}
-	for i := range 2 {
+	for i := range rows {
 		s := vec()
 		if zmm {
 			VMOVDQU64(Mem{Base: y[i]}, s)
@@ -48,7 +52,7 @@ func limit(name string, zmm, nt bool) {
 			}
 		}
 	}
-	for i := range 2 {
+	for i := range rows {
 		ADDQ(U32(uint32(size)), y[i])
 		ADDQ(U32(uint32(4*size)), d[i])
 	}
@@ -57,17 +61,20 @@ func limit(name string, zmm, nt bool) {
 	SUBQ(Imm(uint64(size)), n)
 	JG(LabelRef(name + "_loop"))
 	VZEROUPPER()
-	if nt {
-		SFENCE()
-	}
 	RET()
 }
 
 func main() {
 	ConstraintExpr("!purego")
-	limit("limitAVX2", false, false)
-	limit("limitAVX2NT", false, true)
-	limit("limitAVX512", true, false)
-	limit("limitAVX512NT", true, true)
+	for _, rows := range []int{1, 2} {
+		name := map[int]string{1: "limit", 2: "limitPair"}[rows]
+		limit(name+"AVX2", rows, false, false)
+		limit(name+"AVX2NT", rows, false, true)
+		limit(name+"AVX512", rows, true, false)
+		limit(name+"AVX512NT", rows, true, true)
+	}
+	TEXT("storeFence", NOSPLIT, "func()")
+	SFENCE()
+	RET()
 	Generate()
 }
