@@ -20,9 +20,10 @@ func TestInterpreted(t *testing.T) {
 		planes[i] = avtest.NewGuard(t, maxW*4*h)
 	}
 	out := avtest.NewGuard(t, (maxW*4+64)*h)
-	widths := []int{32, 63, 64, 65, 66, 96, 127, 128, 129, 191, 200}
+	// In odd places multiples of 64 go past the caches.
+	widths := []int{32, 63, 64, 64, 65, 66, 96, 128, 127, 129, 128, 191, 200}
 	if testing.Short() {
-		widths = []int{66, 129}
+		widths = []int{66, 128, 129}
 	}
 	for _, v := range []Variant{AVX2, AVX512, AVX512VBMI} {
 		for _, l := range Layouts() {
@@ -31,7 +32,7 @@ func TestInterpreted(t *testing.T) {
 					rng := rand.New(rand.NewPCG(1, uint64(l)))
 					for i, w := range widths {
 						cfg := Config{From: l, To: p, Variant: v, Matrix: Matrix(rng.IntN(3)), Range: Range(rng.IntN(2))}
-						nt := i%3 == 0 && w%16 == 0 && p <= BGRA
+						nt := i&1 == 1 && w&63 == 0 && p <= BGRA
 						cfg.NonTemporal = nt
 						c, err := newConverter(cfg)
 						if err != nil {

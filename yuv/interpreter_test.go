@@ -202,7 +202,7 @@ func (c *cpu) run(p *program) error {
 		switch in.op {
 		case "RET":
 			return nil
-		case "VZEROUPPER":
+		case "VZEROUPPER", "PREFETCHT0": // nothing that a program sees
 			continue
 		case "JG":
 			if c.last > 0 {

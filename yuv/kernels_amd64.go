@@ -68,6 +68,7 @@ const (
 	kJoin
 	kY
 	kFF
+	kYH
 )
 
 func (k *consts) fill(c *Converter, v Variant, block int) {
@@ -103,6 +104,7 @@ func (k *consts) fill(c *Converter, v Variant, block int) {
 		if v == AVX512VBMI { // U in bytes 0–31, V in 32–63; only odd bytes are used
 			k.bytes(kU, func(i int) int { return chroma(i / 2) })
 			k.bytes(kV, func(i int) int { return 32 + chroma(i/2) })
+			k.luma()
 		} else { // 16 samples in each lane
 			k.bytes(kU, high(chroma))
 		}
@@ -110,6 +112,7 @@ func (k *consts) fill(c *Converter, v Variant, block int) {
 		if v == AVX512VBMI {
 			k.bytes(kU, func(i int) int { return 2*chroma(i/2) + c.uo })
 			k.bytes(kV, func(i int) int { return 2*chroma(i/2) + c.vo })
+			k.luma()
 		} else { // dwords are transposed already
 			k.bytes(kU, high(func(i int) int { return 2*(i&7) + c.uo }))
 			k.bytes(kV, high(func(i int) int { return 2*(i&7) + c.vo }))
@@ -132,6 +135,14 @@ func (k *consts) fill(c *Converter, v Variant, block int) {
 		k.bytes(kU, high(func(i int) int { return i&7/2*4 + c.uo }))
 		k.bytes(kV, high(func(i int) int { return i&7/2*4 + c.vo }))
 	}
+}
+
+// luma makes the permutations that transpose the dwords of 64 bytes and give the lower and
+// the upper half of each lane as words. Only odd bytes are used.
+func (k *consts) luma() {
+	at := func(word int) int { return 4*(4*(word>>2&1)+word>>3) + word&3 }
+	k.bytes(kY, func(i int) int { return at(i / 2) })
+	k.bytes(kYH, func(i int) int { return 32 + at(i/2) })
 }
 
 // high makes a byte shuffle that puts the byte at(w) into the upper half of word w and 0

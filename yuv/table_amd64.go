@@ -5,7 +5,7 @@
 package yuv
 
 // constVectors is how many vectors the kernels' constant block has.
-const constVectors = 18
+const constVectors = 19
 
 // kernels returns the kernels of a variant for RGBA, RGBA past the caches, and RGB24.
 func kernels(v Variant, k kind) (rgba, nt, rgb24 kernel) {
