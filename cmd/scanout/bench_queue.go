@@ -8,23 +8,38 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/internal/ring"
+	"github.com/scanout-av/scanout/internal/rt"
 )
 
-// handover is one way to pass pointers from one thread to another. send and receive are
-// called n times each, on two goroutines locked to their threads, and block or spin.
+// handover is one way to pass pointers from one thread to another: send and receive pass n
+// of them, each on a goroutine locked to a thread of its own.
 type handover struct {
-	name    string
-	send    func(*payload)
-	receive func() *payload
+	name          string
+	send, receive func(n int)
 }
 
 type payload struct{ n int }
 
-const queueDepth = 256
+const (
+	queueDepth = 1024
+	queueBatch = 16
+)
+
+// backOff spins a little, as who waits in a hurry does, and lets the other side run when
+// there is one processor for both.
+type backOff int
+
+func (b *backOff) wait() {
+	if *b++; *b > 10000 {
+		*b = 0
+		runtime.Gosched()
+	}
+	rt.Pause(30)
+}
 
 // handovers returns every way, each with a queue of its own.
 func handovers() ([]handover, error) {
-	r, err := ring.New[*payload](ring.Config{Capacity: queueDepth})
+	single, err := ring.New[*payload](ring.Config{Capacity: queueDepth})
 	if err != nil {
 		return nil, err
 	}
@@ -32,81 +47,127 @@ func handovers() ([]handover, error) {
 	if err != nil {
 		return nil, err
 	}
-	spin := func(ok func() bool) {
-		for i := 0; !ok(); i++ {
-			if i > 100 {
-				runtime.Gosched()
-			}
-		}
-	}
+	p := new(payload)
 	ch := make(chan *payload, queueDepth)
-	var mu sync.Mutex
-	var slice []*payload
-	var head int
+	q := &lockedQueue{items: make([]*payload, 0, 2*queueDepth)}
 	var slot atomic.Value
 	slot.Store((*payload)(nil))
-	var in, out [16]*payload
-	var inN, outN, outAt int
 	return []handover{
-		{"scanout ring", func(p *payload) { spin(func() bool { return r.TryPush(p) }) },
-			func() (p *payload) { spin(func() (ok bool) { p, ok = r.TryPop(); return }); return }},
-		{"scanout ring, batches of 16", func(p *payload) {
-			in[inN] = p
-			if inN++; inN == len(in) || p.n == 0 {
-				for sent := 0; sent < inN; {
-					k := batch.PushBatch(in[sent:inN])
-					if sent += k; k == 0 {
-						runtime.Gosched()
+		{"scanout ring", func(n int) {
+			var b backOff
+			for range n {
+				for !single.TryPush(p) {
+					b.wait()
+				}
+			}
+		}, func(n int) {
+			var b backOff
+			for range n {
+				for {
+					if _, ok := single.TryPop(); ok {
+						break
 					}
+					b.wait()
 				}
-				inN = 0
 			}
-		}, func() *payload {
-			if outAt == outN {
-				outAt = 0
-				spin(func() bool { outN = batch.PopBatch(out[:]); return outN > 0 })
+		}},
+		{"scanout ring, batches of 16", func(n int) {
+			var b backOff
+			in := [queueBatch]*payload{}
+			for i := range in {
+				in[i] = p
 			}
-			outAt++
-			return out[outAt-1]
+			for n > 0 {
+				k := batch.PushBatch(in[:min(n, queueBatch)])
+				if n -= k; k == 0 {
+					b.wait()
+				}
+			}
+		}, func(n int) {
+			var b backOff
+			var out [queueBatch]*payload
+			for n > 0 {
+				k := batch.PopBatch(out[:min(n, queueBatch)])
+				if n -= k; k == 0 {
+					b.wait()
+				}
+			}
 		}},
-		{"channel", func(p *payload) { ch <- p }, func() *payload { return <-ch }},
-		{"mutex and slice", func(p *payload) {
-			spin(func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				if len(slice)-head >= queueDepth {
-					return false
-				}
-				if len(slice) == cap(slice) && head > 0 {
-					slice = append(slice[:0], slice[head:]...)
-					head = 0
-				}
-				slice = append(slice, p)
-				return true
-			})
-		}, func() (p *payload) {
-			spin(func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				if head == len(slice) {
-					return false
-				}
-				p = slice[head]
-				slice[head] = nil
-				head++
-				return true
-			})
-			return
+		{"channel", func(n int) {
+			for range n {
+				ch <- p
+			}
+		}, func(n int) {
+			for range n {
+				<-ch
+			}
 		}},
-		{"atomic.Value, one place", func(p *payload) {
-			spin(func() bool { return slot.Load().(*payload) == nil })
-			slot.Store(p)
-		}, func() (p *payload) {
-			spin(func() bool { p = slot.Load().(*payload); return p != nil })
-			slot.Store((*payload)(nil))
-			return
+		{"mutex and slice", func(n int) {
+			var b backOff
+			for range n {
+				for !q.push(p) {
+					b.wait()
+				}
+			}
+		}, func(n int) {
+			var b backOff
+			for range n {
+				for q.pop() == nil {
+					b.wait()
+				}
+			}
+		}},
+		{"atomic.Value, one place", func(n int) {
+			var b backOff
+			for range n {
+				for slot.Load().(*payload) != nil {
+					b.wait()
+				}
+				slot.Store(p)
+			}
+		}, func(n int) {
+			var b backOff
+			for range n {
+				for slot.Load().(*payload) == nil {
+					b.wait()
+				}
+				slot.Store((*payload)(nil))
+			}
 		}},
 	}, nil
+}
+
+// lockedQueue is what one writes without thinking: a slice behind a mutex.
+type lockedQueue struct {
+	mu    sync.Mutex
+	items []*payload
+	head  int
+}
+
+func (q *lockedQueue) push(p *payload) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items)-q.head >= queueDepth {
+		return false
+	}
+	if len(q.items) == cap(q.items) {
+		q.items = q.items[:copy(q.items, q.items[q.head:])]
+		q.head = 0
+	}
+	q.items = append(q.items, p)
+	return true
+}
+
+func (q *lockedQueue) pop() *payload {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.head == len(q.items) {
+		return nil
+	}
+	p := q.items[q.head]
+	q.items[q.head] = nil
+	q.head++
+	return p
 }
 
 // benchQueue measures every way in turns, several rounds each, and keeps the medians.
@@ -134,7 +195,7 @@ func benchQueue(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		m := median(ns[i])
 		t.add(ways[i].name, m, round(allocs[i]), m/base)
 	}
-	t.note("Two goroutines locked to their threads, queue of %d; median of %d rounds taken in turns.", queueDepth, rounds)
+	t.note("Two threads pinned to a processor each, queue of %d; median of %d rounds taken in turns.", queueDepth, rounds)
 	if runtime.NumCPU() < 2 {
 		t.note("One CPU only: the two threads take turns, which hides what a queue costs.")
 	}
@@ -143,45 +204,42 @@ func benchQueue(ctx context.Context, o *benchOptions) (*benchTable, error) {
 
 // passAround hands payloads over for about d and returns ns and allocations for each.
 func passAround(w *handover, d time.Duration) (ns, allocs float64) {
-	items := [2]payload{{0}, {1}}
-	pass := func(n int) time.Duration {
-		var wg sync.WaitGroup
-		start := make(chan struct{})
-		wg.Add(2)
-		go func() {
-			defer wg.Done()
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			<-start
-			for i := n - 1; i >= 0; i-- {
-				w.send(&items[min(i, 1)])
-			}
-		}()
-		go func() {
-			defer wg.Done()
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			<-start
-			for range n {
-				w.receive()
-			}
-		}()
-		t0 := time.Now()
-		close(start)
-		wg.Wait()
-		return time.Since(t0)
-	}
 	n := 20_000
 	for {
 		var m0, m1 runtime.MemStats
 		runtime.ReadMemStats(&m0)
-		took := pass(n)
+		took := pass(w, n)
 		runtime.ReadMemStats(&m1)
 		if took >= d*7/10 || n >= 1<<28 {
 			return float64(took) / float64(n), float64(m1.Mallocs-m0.Mallocs) / float64(n)
 		}
 		n = int(float64(n) * min(float64(d)/float64(max(took, time.Microsecond)), 10) * 1.05)
 	}
+}
+
+// pass hands n payloads over between two threads pinned to a processor each.
+func pass(w *handover, n int) time.Duration {
+	var wg sync.WaitGroup
+	var ready atomic.Int32
+	side := func(cpu int, work func(int)) {
+		wg.Go(func() {
+			cfg := rt.ThreadConfig{}
+			if runtime.NumCPU() > 1 {
+				cfg.CPUs = []int{cpu}
+			}
+			th := rt.Lock(cfg)
+			defer th.Unlock()
+			for ready.Add(1); ready.Load() < 2; {
+				runtime.Gosched()
+			}
+			work(n)
+		})
+	}
+	t0 := time.Now()
+	side(0, w.send)
+	side(1, w.receive)
+	wg.Wait()
+	return time.Since(t0)
 }
 
 func median(v []float64) float64 {
