@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"os"
@@ -95,6 +96,10 @@ func check(t *testing.T, o *Offscreen, f *media.Frame) {
 	}
 	if err := o.Present(&media.Scheduled{Frame: f, Number: 1}); err != nil {
 		f.Release()
+		if o.cfg.Upload == UploadLinear && errors.Is(err, media.ErrNotSupported) {
+			t.Logf("%v: %v", f.Format, err) // the device chooses the rows of a linear image
+			return
+		}
 		t.Fatal(err)
 	}
 	w, h := o.Size()
