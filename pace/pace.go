@@ -151,14 +151,18 @@ func (p *Pacer) Lead() time.Duration {
 	}
 }
 
-// exact reports whether presentation stamps are refreshes rather than estimates.
-func (p *Pacer) exact() bool {
+// Exact reports whether the display has refreshes and its stamps tell when they are,
+// rather than estimate it.
+func (p *Pacer) Exact() bool {
 	switch p.display.Source {
 	case media.PresentTiming, media.PresentGoogle, media.PresentWait, media.PresentWayland, media.PresentX11, media.PresentSimulated:
-		return p.display.Refresh > 0 && p.last.actual != 0
+		return p.display.Refresh > 0 && !p.cfg.Unpaced
 	}
 	return false
 }
+
+// exact reports whether the phase of the refreshes is known.
+func (p *Pacer) exact() bool { return p.Exact() && p.last.actual != 0 }
 
 // NextRefresh returns the first refresh at or after t, t itself where refreshes are not
 // known.

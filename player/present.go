@@ -51,6 +51,7 @@ type presenter struct {
 	endAt    media.Instant // when the last picture has had its time
 	primed   bool          // enough frames were decoded to let time run
 	held     bool          // the first picture was held for that
+	seen     bool          // the first picture is known to have appeared
 	first    uint64        // number of the first picture of this serial
 	rebuilds int
 
@@ -271,7 +272,7 @@ func (s *presenter) round() (done bool, err error) {
 			p.clk.Pause(now)
 		}
 		s.started, s.began, s.firstAt, s.first = true, now, at, s.number+1
-		s.primed, s.held = false, false
+		s.primed, s.held, s.seen = false, false, false
 		return s.show(now, 0)
 	}
 	if p.step.Load() {
@@ -316,6 +317,11 @@ func (s *presenter) prime(now media.Instant) bool {
 	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
 		s.held = true
 		p.clk.Seek(now, s.firstAt, s.serial)
+		s.rest(now.Add(primeStep))
+		return false
+	}
+	if !s.seen && p.pacer.Exact() && waited < primeTime {
+		// When the first picture appears says where the refreshes lie.
 		s.rest(now.Add(primeStep))
 		return false
 	}
@@ -542,6 +548,9 @@ func (s *presenter) feedback() {
 		p.pacer.Observe(&s.fb)
 		if p.cfg.OnPresented != nil {
 			p.cfg.OnPresented(&s.fb)
+		}
+		if s.fb.Number == s.first {
+			s.seen = true
 		}
 		if p.asink == nil && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
 			// Nothing but the display keeps time: let time begin at the refresh at which
