@@ -74,15 +74,15 @@ type Info struct {
 // none: default disposition first, then the largest picture, cover art last.
 func (in *Info) Best(k Kind) *Stream {
 	var best *Stream
-	score := func(s *Stream) int {
-		n := 0
+	score := func(s *Stream) int64 {
+		n := int64(s.Width)*int64(s.Height) + int64(s.Channels)
 		if !s.CoverArt {
 			n += 1 << 40
 		}
 		if s.Default {
 			n += 1 << 36
 		}
-		return n + s.Width*s.Height + s.Channels
+		return n
 	}
 	for i := range in.Streams {
 		s := &in.Streams[i]

@@ -195,7 +195,7 @@ func pick(ps []*physical, want string) (*physical, error) {
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("gpu: no device %q; there are %s: %w", want, strings.Join(names, "; "), media.ErrNotSupported)
+	return nil, fmt.Errorf("gpu: no device %q; choose by number or name from: %s: %w", want, strings.Join(names, "; "), media.ErrNotSupported)
 }
 
 // Probe lists the devices of this machine, best first.
