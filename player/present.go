@@ -402,6 +402,7 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	p.step.Store(false) // one that is asked for from now on is for the next picture
 	f := s.head.frame
 	s.number++
 	s.sched = media.Scheduled{Frame: f, Target: target, Duration: f.Timebase.Duration(f.Duration), Number: s.number}
@@ -429,7 +430,6 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 	} else {
 		p.pacer.Showing(now)
 	}
-	p.step.Store(false)
 	s.endAt = max(target, now).Add(s.sched.Duration)
 	if p.cfg.Frames > 0 && s.count >= p.cfg.Frames {
 		return s.finish(now)

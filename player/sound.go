@@ -83,7 +83,7 @@ func (p *Player) readAudio() {
 	var b media.AudioBlock
 	for !p.stop.Load() {
 		p.rawMu.Lock()
-		serial := p.rawSerial
+		serial, shift := p.rawSerial, p.rawShift
 		err := p.raw.ReadAudio(&b)
 		if err == nil {
 			b.PTS += b.Timebase.Ticks(p.rawShift)
@@ -108,10 +108,14 @@ func (p *Player) readAudio() {
 			if !errors.Is(err, io.EOF) {
 				p.fail(fmt.Errorf("player: sound of %s: %w", p.info.Name, err))
 			}
-			p.mu.Lock()
-			p.audioDone.Store(serial)
-			p.demand.Broadcast()
-			p.mu.Unlock()
+			p.rawMu.Lock()
+			if p.rawSerial == serial && p.rawShift == shift { // not the next round of a loop by now
+				p.mu.Lock()
+				p.audioDone.Store(serial)
+				p.demand.Broadcast()
+				p.mu.Unlock()
+			}
+			p.rawMu.Unlock()
 			p.wake()
 			if !out.rest(20 * time.Millisecond) {
 				return

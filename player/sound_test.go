@@ -42,7 +42,7 @@ func TestAudioServerDies(t *testing.T) {
 func TestStreamsOfDifferentLength(t *testing.T) {
 	video, sound := patternFiles(t, "pattern:size=64x64,rate=50,duration=2s")
 	// So many pictures and blocks that a second and a bit of them fills a packet ring.
-	dense, _ := patternFiles(t, "pattern:size=32x32,rate=400,duration=5s,beep=off")
+	dense, _ := patternFiles(t, "pattern:size=32x32,rate=400,duration=4s,beep=off")
 	make := func(t *testing.T, name string, args ...string) string {
 		path := filepath.Join(t.TempDir(), name)
 		ffmpeg(t, append(args, path)...)
@@ -67,10 +67,10 @@ func TestStreamsOfDifferentLength(t *testing.T) {
 		{"sound only", cat(sound, []string{"-c:a", "pcm_s16le"}), 0},
 		{"hole in the sound", cat(video, sound, []string{"-af", "aselect='not(between(t,0.5,1))'"}, mpeg4), 100},
 		// The demultiplexer cannot see the other stream before this one has been played.
-		{"sound begins beyond the ring", cat(dense, []string{"-itsoffset", "3"}, sound, mpeg4), 2000},
+		{"sound begins beyond the ring", cat(dense, []string{"-itsoffset", "2.5"}, sound, mpeg4), 1600},
 		{"hole beyond the ring", cat(dense, sound, sound,
-			[]string{"-filter_complex", "[1:a][2:a]concat=n=2:v=0:a=1,asetpts='PTS+gt(T,1.99)*2/TB'[a]", "-map", "0:v", "-map", "[a]"}, mpeg4), 2000},
-		{"picture begins beyond the ring", cat([]string{"-itsoffset", "3"}, video, []string{"-f", "lavfi", "-i", "sine=r=48000:d=5",
+			[]string{"-filter_complex", "[1:a][2:a]concat=n=2:v=0:a=1,asetpts='PTS+gt(T,1.99)*2/TB'[a]", "-map", "0:v", "-map", "[a]"}, mpeg4), 1600},
+		{"picture begins beyond the ring", cat([]string{"-itsoffset", "2"}, video, []string{"-f", "lavfi", "-i", "sine=r=48000:d=4",
 			"-c:v", "mpeg4", "-q:v", "2", "-c:a", "libopus", "-frame_duration", "2.5"}), 100},
 	} {
 		t.Run(c.name, func(t *testing.T) {

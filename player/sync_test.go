@@ -166,7 +166,7 @@ func TestLipSync(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %v Hz", c.output, c.hz), func(t *testing.T) {
 			_, rec := record(t)
 			f := &flashes{t: t, rate: 60}
-			cfg := player.Config{Media: "pattern:size=320x180,rate=60,duration=6s", Start: 500 * time.Millisecond,
+			cfg := player.Config{Media: "pattern:size=320x180,rate=60,duration=5s", Start: 500 * time.Millisecond,
 				Output: c.output, Renderer: player.RendererCPU, Audio: player.AudioPulse, Refresh: c.hz}
 			f.watch(&cfg)
 			s := play(t, cfg)
