@@ -167,6 +167,10 @@ func (p *Player) lookForGPU() {
 	if p.cfg.Renderer == RendererCPU {
 		return
 	}
+	if !gpu.Present() {
+		p.hasGPU <- false
+		return
+	}
 	p.stages.Add(1)
 	go func() {
 		defer p.stages.Done()
