@@ -3,7 +3,6 @@ package player
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
@@ -15,13 +14,6 @@ const (
 	// eventInterval is how often a window's events are looked at while nothing is due:
 	// a key press is answered within a frame of a 100 Hz display.
 	eventInterval = 10 * time.Millisecond
-	// audioGrace is how long the picture waits for sound that has been started to be
-	// heard, before it goes on by the machine's clock.
-	audioGrace = 500 * time.Millisecond
-	// primeTime is how long the first picture is held at most while the decoder gets going,
-	// and primeStep how often it is looked at.
-	primeTime = 250 * time.Millisecond
-	primeStep = 2 * time.Millisecond
 	// maxRebuilds is how many times a lost device is opened again.
 	maxRebuilds = 3
 )
@@ -308,90 +300,6 @@ func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
 // paused shows where it led.
 func (s *presenter) shownSerial() bool { return s.started }
 
-// prime holds the first picture until a few frames are decoded, so that a decoder that
-// starts slowly does not begin by dropping; false while it holds. Live sources never
-// hold: what they send meanwhile would become lag.
-func (s *presenter) prime(now media.Instant) bool {
-	p := s.p
-	waited := now.Sub(s.began)
-	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
-		s.held = true
-		p.clk.Seek(now, s.firstAt, s.serial)
-		s.rest(now.Add(primeStep))
-		return false
-	}
-	if !s.seen && p.pacer.Exact() && waited < primeTime {
-		// When the first picture appears says where the refreshes lie.
-		s.rest(now.Add(primeStep))
-		return false
-	}
-	s.primed = true
-	if s.held {
-		p.clk.Seek(p.pacer.NextRefresh(now), s.firstAt, s.serial)
-		s.began = now
-	}
-	return true
-}
-
-// candidate describes the head for the pacer; false while the clock stands still.
-func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
-	p := s.p
-	f := s.head.frame
-	if c.Due, ok = p.clk.Instant(at); !ok {
-		return c, false
-	}
-	c.Duration = f.Timebase.Duration(f.Duration)
-	if s.hasNext {
-		n := s.next.frame
-		c.NextDue, c.HasNext = p.clk.Instant(p.mediaTime(n.PTS, n.Timebase))
-	}
-	return c, true
-}
-
-// listen lets the clock follow the sound.
-func (s *presenter) listen(now media.Instant) {
-	p := s.p
-	if p.asink == nil {
-		return
-	}
-	if s.soundOn {
-		if heard, at, ok := p.asink.Position(); ok {
-			if p.free.Load() == s.serial {
-				return
-			}
-			if s.silent() {
-				p.clk.LoseAudio(now)
-				p.free.Store(s.serial)
-				return
-			}
-			if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
-				p.clk.ObserveAudio(base.at+heard, at)
-			}
-			return
-		}
-	}
-	switch {
-	case s.paused || p.free.Load() == s.serial:
-	case now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial:
-		// Not heard yet: hold the picture at its first frame, or it would run
-		// ahead by the device's latency and stall when the sound sets in.
-		p.clk.Seek(now, s.firstAt, s.serial)
-	default:
-		p.free.Store(s.serial)
-	}
-}
-
-// silent reports whether the picture must go on without the sound: the sound has ended, or
-// the device has run dry and no more sound can be read before pictures have been shown,
-// because the video ring is full.
-func (s *presenter) silent() bool {
-	p := s.p
-	if p.audioDone.Load() == s.serial {
-		return p.asink.Buffered() <= 0 || p.clk.Audio().Stalled
-	}
-	return p.src != nil && p.aq.Len() == 0 && p.vq.Len() == p.vq.Cap() && p.clk.Audio().Stalled
-}
-
 // show gives the head to the sink.
 func (s *presenter) show(now, target media.Instant) (bool, error) {
 	p := s.p
@@ -466,101 +374,4 @@ func (s *presenter) repeat() error {
 		return err
 	}
 	return nil
-}
-
-// idle waits while there is nothing to show, and notices the end.
-func (s *presenter) idle() (bool, error) {
-	p := s.p
-	now := clock.Now()
-	if s.paused {
-		s.rest(now.Add(eventInterval))
-		return false, nil
-	}
-	if p.video == nil && p.asink != nil {
-		return s.soundOnly(now)
-	}
-	if !s.ended {
-		// The decoder is behind: its next push wakes us.
-		if err := p.fq.Wait(now.Add(eventInterval)); errors.Is(err, io.EOF) {
-			s.ended = true
-		}
-		return false, nil
-	}
-	return s.finish(now)
-}
-
-// soundOnly follows playback without a picture.
-func (s *presenter) soundOnly(now media.Instant) (bool, error) {
-	p := s.p
-	if s.soundOn && p.stats.firstAt.Load() == 0 {
-		p.stats.presented(0, now)
-	}
-	if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
-		if heard, _, ok := p.asink.Position(); ok {
-			p.stats.position.Store(int64(base.at + heard))
-			if limit := p.cfg.Duration; limit > 0 && base.at+heard >= p.cfg.Start+limit {
-				return true, nil
-			}
-		}
-	}
-	if p.audioDone.Load() == s.serial && p.asink.Buffered() <= 0 && (s.soundOn || s.endOfAudio()) {
-		return true, nil
-	}
-	s.rest(now.Add(5 * eventInterval))
-	return false, nil
-}
-
-// endOfAudio reports that the sound ended without a single sample.
-func (s *presenter) endOfAudio() bool { return s.p.audioBase.Load() == nil }
-
-// finish lets the last picture and the rest of the sound have their time.
-func (s *presenter) finish(now media.Instant) (bool, error) {
-	p := s.p
-	if p.cfg.MaxSpeed || p.cfg.written() || p.cfg.Frames > 0 {
-		return true, nil
-	}
-	if now < s.endAt {
-		s.rest(s.endAt)
-		return false, nil
-	}
-	if p.cfg.Duration == 0 && p.asink != nil && s.soundOn && (p.audioDone.Load() != s.serial || p.asink.Buffered() > 0) {
-		s.rest(now.Add(eventInterval))
-		return false, nil
-	}
-	return true, nil
-}
-
-// rest waits until t or a command, looking at window events in between.
-func (s *presenter) rest(t media.Instant) {
-	if s.p.stats.window() {
-		t = min(t, clock.Now().Add(eventInterval))
-	}
-	s.p.waiter.Wait(t)
-}
-
-// feedback takes what the display knows about earlier frames.
-func (s *presenter) feedback() {
-	p := s.p
-	for s.sink.Feedback(&s.fb) {
-		if s.fb.Number == 0 {
-			continue // a picture drawn again
-		}
-		p.pacer.Observe(&s.fb)
-		if p.cfg.OnPresented != nil {
-			p.cfg.OnPresented(&s.fb)
-		}
-		if s.fb.Number == s.first {
-			s.seen = true
-		}
-		if p.asink == nil && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
-			// Nothing but the display keeps time: let time begin at the refresh at which
-			// the first picture appeared, so that moments fall on refreshes.
-			p.clk.Seek(s.fb.Actual, p.mediaTime(s.fb.PTS, s.fb.Timebase), s.serial)
-		}
-		var due media.Instant
-		if s.fb.Serial == s.serial && s.started && !s.paused {
-			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
-		}
-		p.stats.observe(&s.fb, due)
-	}
 }

@@ -1,0 +1,132 @@
+package player
+
+import (
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
+)
+
+// Which moment a picture belongs to: when time begins, how it follows the sound, and what
+// the display says.
+
+const (
+	// audioGrace is how long the picture waits for sound that has been started to be
+	// heard, before it goes on by the machine's clock.
+	audioGrace = 500 * time.Millisecond
+	// primeTime is how long the first picture is held at most while the decoder gets going,
+	// and primeStep how often it is looked at.
+	primeTime = 250 * time.Millisecond
+	primeStep = 2 * time.Millisecond
+)
+
+// prime holds the first picture until a few frames are decoded, so that a decoder that
+// starts slowly does not begin by dropping; false while it holds. Live sources never
+// hold: what they send meanwhile would become lag.
+func (s *presenter) prime(now media.Instant) bool {
+	p := s.p
+	waited := now.Sub(s.began)
+	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
+		s.held = true
+		p.clk.Seek(now, s.firstAt, s.serial)
+		s.rest(now.Add(primeStep))
+		return false
+	}
+	if !s.seen && p.pacer.Exact() && waited < primeTime {
+		// When the first picture appears says where the refreshes lie.
+		s.rest(now.Add(primeStep))
+		return false
+	}
+	s.primed = true
+	if s.held {
+		p.clk.Seek(p.pacer.NextRefresh(now), s.firstAt, s.serial)
+		s.began = now
+	}
+	return true
+}
+
+// candidate describes the head for the pacer; false while the clock stands still.
+func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
+	p := s.p
+	f := s.head.frame
+	if c.Due, ok = p.clk.Instant(at); !ok {
+		return c, false
+	}
+	c.Duration = f.Timebase.Duration(f.Duration)
+	if s.hasNext {
+		n := s.next.frame
+		c.NextDue, c.HasNext = p.clk.Instant(p.mediaTime(n.PTS, n.Timebase))
+	}
+	return c, true
+}
+
+// listen lets the clock follow the sound.
+func (s *presenter) listen(now media.Instant) {
+	p := s.p
+	if p.asink == nil {
+		return
+	}
+	if s.soundOn {
+		if heard, at, ok := p.asink.Position(); ok {
+			if p.free.Load() == s.serial {
+				return
+			}
+			if s.silent() {
+				p.clk.LoseAudio(now)
+				p.free.Store(s.serial)
+				return
+			}
+			if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+				p.clk.ObserveAudio(base.at+heard, at)
+			}
+			return
+		}
+	}
+	switch {
+	case s.paused || p.free.Load() == s.serial:
+	case now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial:
+		// Not heard yet: hold the picture at its first frame, or it would run
+		// ahead by the device's latency and stall when the sound sets in.
+		p.clk.Seek(now, s.firstAt, s.serial)
+	default:
+		p.free.Store(s.serial)
+	}
+}
+
+// silent reports whether the picture must go on without the sound: the sound has ended, or
+// the device has run dry and no more sound can be read before pictures have been shown,
+// because the video ring is full.
+func (s *presenter) silent() bool {
+	p := s.p
+	if p.audioDone.Load() == s.serial {
+		return p.asink.Buffered() <= 0 || p.clk.Audio().Stalled
+	}
+	return p.src != nil && p.aq.Len() == 0 && p.vq.Len() == p.vq.Cap() && p.clk.Audio().Stalled
+}
+
+// feedback takes what the display knows about earlier frames.
+func (s *presenter) feedback() {
+	p := s.p
+	for s.sink.Feedback(&s.fb) {
+		if s.fb.Number == 0 {
+			continue // a picture drawn again
+		}
+		p.pacer.Observe(&s.fb)
+		if p.cfg.OnPresented != nil {
+			p.cfg.OnPresented(&s.fb)
+		}
+		if s.fb.Number == s.first {
+			s.seen = true
+		}
+		if p.asink == nil && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
+			// Nothing but the display keeps time: let time begin at the refresh at which
+			// the first picture appeared, so that moments fall on refreshes.
+			p.clk.Seek(s.fb.Actual, p.mediaTime(s.fb.PTS, s.fb.Timebase), s.serial)
+		}
+		var due media.Instant
+		if s.fb.Serial == s.serial && s.started && !s.paused {
+			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
+		}
+		p.stats.observe(&s.fb, due)
+	}
+}

@@ -1,0 +1,81 @@
+package player
+
+import (
+	"errors"
+	"io"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/media"
+)
+
+// What the presenting goroutine does while no picture is due, and how it ends.
+
+// idle waits while there is nothing to show, and notices the end.
+func (s *presenter) idle() (bool, error) {
+	p := s.p
+	now := clock.Now()
+	if s.paused {
+		s.rest(now.Add(eventInterval))
+		return false, nil
+	}
+	if p.video == nil && p.asink != nil {
+		return s.soundOnly(now)
+	}
+	if !s.ended {
+		// The decoder is behind: its next push wakes us.
+		if err := p.fq.Wait(now.Add(eventInterval)); errors.Is(err, io.EOF) {
+			s.ended = true
+		}
+		return false, nil
+	}
+	return s.finish(now)
+}
+
+// soundOnly follows playback without a picture.
+func (s *presenter) soundOnly(now media.Instant) (bool, error) {
+	p := s.p
+	if s.soundOn && p.stats.firstAt.Load() == 0 {
+		p.stats.presented(0, now)
+	}
+	if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+		if heard, _, ok := p.asink.Position(); ok {
+			p.stats.position.Store(int64(base.at + heard))
+			if limit := p.cfg.Duration; limit > 0 && base.at+heard >= p.cfg.Start+limit {
+				return true, nil
+			}
+		}
+	}
+	if p.audioDone.Load() == s.serial && p.asink.Buffered() <= 0 && (s.soundOn || s.endOfAudio()) {
+		return true, nil
+	}
+	s.rest(now.Add(5 * eventInterval))
+	return false, nil
+}
+
+// endOfAudio reports that the sound ended without a single sample.
+func (s *presenter) endOfAudio() bool { return s.p.audioBase.Load() == nil }
+
+// finish lets the last picture and the rest of the sound have their time.
+func (s *presenter) finish(now media.Instant) (bool, error) {
+	p := s.p
+	if p.cfg.MaxSpeed || p.cfg.written() || p.cfg.Frames > 0 {
+		return true, nil
+	}
+	if now < s.endAt {
+		s.rest(s.endAt)
+		return false, nil
+	}
+	if p.cfg.Duration == 0 && p.asink != nil && s.soundOn && (p.audioDone.Load() != s.serial || p.asink.Buffered() > 0) {
+		s.rest(now.Add(eventInterval))
+		return false, nil
+	}
+	return true, nil
+}
+
+// rest waits until t or a command, looking at window events in between.
+func (s *presenter) rest(t media.Instant) {
+	if s.p.stats.window() {
+		t = min(t, clock.Now().Add(eventInterval))
+	}
+	s.p.waiter.Wait(t)
+}
