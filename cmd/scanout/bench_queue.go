@@ -18,7 +18,7 @@ type handover struct {
 	send, receive func(n int)
 }
 
-type payload struct{ n int }
+type payload [64]byte
 
 const (
 	queueDepth = 1024
