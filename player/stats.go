@@ -8,6 +8,7 @@ import (
 
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/decode/ffmpeg"
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/metrics"
 )
@@ -132,7 +133,7 @@ func (c *counters) presented(count int64, now media.Instant) {
 	if c.firstAt.Load() == 0 {
 		c.firstAt.Store(int64(now))
 		c.mu.Lock()
-		c.firstCPU = ProcessCPU()
+		c.firstCPU = CPU(rt.ProcessCPU())
 		c.mu.Unlock()
 	}
 	if count == steadyAfter {
@@ -149,7 +150,7 @@ func (c *counters) end(p *Player) {
 	if c.steady.taken {
 		c.finish.take(c.shown.Load())
 	}
-	c.endCPU = ProcessCPU()
+	c.endCPU = CPU(rt.ProcessCPU())
 	c.endedAt.Store(int64(clock.Now()))
 	c.pacer(p)
 }
@@ -227,7 +228,7 @@ func (p *Player) Stats() Stats {
 		s.FirstPicture = first.Sub(p.cfg.Started)
 		end, cpu := media.Instant(c.endedAt.Load()), c.endCPU
 		if end == 0 {
-			end, cpu = clock.Now(), ProcessCPU()
+			end, cpu = clock.Now(), CPU(rt.ProcessCPU())
 		}
 		s.Elapsed = end.Sub(first)
 		s.CPU = CPU{cpu.User - c.firstCPU.User, cpu.System - c.firstCPU.System}

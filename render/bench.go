@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -71,7 +72,7 @@ func Bench(o *Offscreen, frames []*media.Frame, n int) (BenchResult, error) {
 	b.Bytes, b.Copies = 0, 0
 	var m0, m1 runtime.MemStats
 	runtime.ReadMemStats(&m0)
-	cpu0, t0 := processCPU(), time.Now()
+	cpu0, t0 := rt.ProcessCPU().Total(), time.Now()
 	for i := range n {
 		if err := show(i); err != nil {
 			return b, err
@@ -80,7 +81,7 @@ func Bench(o *Offscreen, frames []*media.Frame, n int) (BenchResult, error) {
 	if err := o.Wait(); err != nil {
 		return b, err
 	}
-	b.Elapsed, b.CPU = time.Since(t0), processCPU()-cpu0
+	b.Elapsed, b.CPU = time.Since(t0), rt.ProcessCPU().Total()-cpu0
 	runtime.ReadMemStats(&m1)
 	b.Allocs = m1.Mallocs - m0.Mallocs
 	for o.Feedback(&p) {

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processCPU is the processor time that the process has used.
-func processCPU() time.Duration {
+// ProcessCPU returns the processor time that this process has used so far, in its own code
+// and in the kernel; 0 where the system does not say.
+func ProcessCPU() CPU {
 	var r unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &r) != nil {
-		return 0
+		return CPU{}
 	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	return CPU{time.Duration(r.Utime.Nano()), time.Duration(r.Stime.Nano())}
 }

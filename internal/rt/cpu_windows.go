@@ -6,12 +6,16 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// processCPU is the processor time that the process has used.
-func processCPU() time.Duration {
-	var created, exited, kernel, user windows.Filetime
-	if windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user) != nil {
-		return 0
+// ProcessCPU returns the processor time that this process has used so far, in its own code
+// and in the kernel; 0 where the system does not say.
+func ProcessCPU() CPU {
+	var created, exited, kernel, own windows.Filetime
+	if windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &own) != nil {
+		return CPU{}
 	}
-	ticks := func(f windows.Filetime) int64 { return int64(f.HighDateTime)<<32 | int64(f.LowDateTime) }
-	return time.Duration(ticks(kernel)+ticks(user)) * 100
+	// A Filetime counts 100 ns.
+	span := func(f windows.Filetime) time.Duration {
+		return time.Duration(int64(f.HighDateTime)<<32|int64(f.LowDateTime)) * 100
+	}
+	return CPU{span(own), span(kernel)}
 }

@@ -89,7 +89,7 @@ func MeasureLateness(cfg LatenessConfig) (Lateness, error) {
 	if s.thread != nil {
 		res.Notes = s.thread.Notes()
 	}
-	cpu0, start := processCPU(), s.origin
+	cpu0, start := ProcessCPU().Total(), s.origin
 	var woke media.Instant
 	for k := 1; k <= n; k++ {
 		target := start.Add(time.Duration(k) * cfg.Period)
@@ -112,7 +112,7 @@ func MeasureLateness(cfg LatenessConfig) (Lateness, error) {
 			res.Drift = l % cfg.Period
 		}
 	}
-	res.CPU, res.Wall = processCPU()-cpu0, woke.Sub(start)
+	res.CPU, res.Wall = ProcessCPU().Total()-cpu0, woke.Sub(start)
 	res.Wakeups = len(late)
 	var sum time.Duration
 	for _, l := range late {
