@@ -123,7 +123,9 @@ func (p *Player) makeRings() (err error) {
 		return err
 	}
 	// The presenting goroutine is locked to its thread: it sleeps in the kernel.
-	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Consumer: rt.NewWaiter(rt.SleepKernel)})
+	// Its producer is woken for every other frame only: a wake-up costs more than a frame's
+	// way through the ring.
+	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Refill: frameRing / 2, Consumer: rt.NewWaiter(rt.SleepKernel)})
 	return err
 }
 

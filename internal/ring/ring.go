@@ -27,6 +27,10 @@ type Config struct {
 	// then waits on the waiter itself (Prepare, look at every ring, Wait), because a wait on
 	// one ring would swallow the wake-ups of the others.
 	Consumer, Producer *rt.Waiter
+	// Refill is how many places must be free before a producer that found the ring full is
+	// woken; 0 is one. With more, a consumer that takes elements one at a time wakes it
+	// less often: once for Refill elements.
+	Refill int
 }
 
 // Ring is a bounded queue with one producer and one consumer.
@@ -41,6 +45,7 @@ type Ring[T any] struct {
 	mask     uint64
 	consumer *rt.Waiter
 	producer *rt.Waiter
+	low      uint64 // a producer that waits is woken at this length and below
 	// Hardly ever written.
 	closed     atomic.Bool
 	stopPops   atomic.Bool
@@ -69,7 +74,11 @@ func New[T any](cfg Config) (*Ring[T], error) {
 		return nil, fmt.Errorf("ring: capacity %d: want 1 to %d", cfg.Capacity, maxCapacity)
 	}
 	n := uint64(1) << bits.Len64(uint64(cfg.Capacity-1))
-	r := &Ring[T]{slots: make([]T, n), mask: n - 1, consumer: cfg.Consumer, producer: cfg.Producer}
+	if cfg.Refill < 0 || cfg.Refill > int(n) {
+		return nil, fmt.Errorf("ring: refill at %d free places of %d", cfg.Refill, n)
+	}
+	r := &Ring[T]{slots: make([]T, n), mask: n - 1, consumer: cfg.Consumer, producer: cfg.Producer,
+		low: n - uint64(max(cfg.Refill, 1))}
 	if r.consumer == nil {
 		r.consumer = rt.NewWaiter(rt.SleepGo)
 	}
@@ -126,7 +135,7 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 	var zero T
 	*s = zero // the ring must not keep alive what it has handed out
 	r.head.Store(h + 1)
-	r.producer.WakeWaiting()
+	r.wakeProducer(h + 1)
 	return v, true
 }
 
@@ -165,6 +174,15 @@ func (r *Ring[T]) PopBatch(vs []T) int {
 	copy(vs[k:n], r.slots)
 	clear(r.slots[:n-k])
 	r.head.Store(h + uint64(n))
-	r.producer.WakeWaiting()
+	r.wakeProducer(h + uint64(n))
 	return n
+}
+
+// wakeProducer wakes a waiting producer when there is room enough for it. What this side
+// last saw of the tail is never ahead of it, so the length is never overestimated and no
+// wake-up is missed.
+func (r *Ring[T]) wakeProducer(head uint64) {
+	if r.seenTail-head <= r.low {
+		r.producer.WakeWaiting()
+	}
 }

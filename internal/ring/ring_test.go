@@ -375,3 +375,49 @@ func FuzzQueue(f *testing.F) {
 		}
 	})
 }
+
+// TestRefill passes elements through rings of every refill, one at a time and in batches,
+// with a producer that always finds them full: a missed wake-up would hang it.
+func TestRefill(t *testing.T) {
+	for _, capacity := range []int{1, 2, 4, 8} {
+		for refill := range capacity + 1 {
+			r, err := New[int](Config{Capacity: capacity, Refill: refill})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 2000
+			go func() {
+				for i := range n {
+					if err := r.Push(i, 0); err != nil {
+						t.Error(err)
+					}
+				}
+				r.Close()
+			}()
+			var batch [3]int
+			next := 0
+			for {
+				v, err := r.Pop(0)
+				if err != nil {
+					break
+				}
+				if v != next {
+					t.Fatalf("capacity %d, refill %d: got %d, want %d", capacity, refill, v, next)
+				}
+				next++
+				for _, v := range batch[:r.PopBatch(batch[:])] {
+					if v != next {
+						t.Fatalf("capacity %d, refill %d: got %d in a batch, want %d", capacity, refill, v, next)
+					}
+					next++
+				}
+			}
+			if next != n {
+				t.Errorf("capacity %d, refill %d: %d of %d elements came through", capacity, refill, next, n)
+			}
+		}
+	}
+	if _, err := New[int](Config{Capacity: 4, Refill: 5}); err == nil {
+		t.Error("a refill of 5 of 4 places was accepted")
+	}
+}

@@ -72,7 +72,8 @@ func (r *Ring[T]) Wait(deadline media.Instant) error {
 	}
 }
 
-// WaitRoom waits until there is room to push, at most until deadline; 0 is for ever.
+// WaitRoom waits until there is room to push, at most until deadline; 0 is for ever. A
+// producer that has to sleep sleeps until Config.Refill places are free.
 // Errors: those of Push.
 func (r *Ring[T]) WaitRoom(deadline media.Instant) error {
 	for {
@@ -86,7 +87,7 @@ func (r *Ring[T]) WaitRoom(deadline media.Instant) error {
 			return media.ErrAgain
 		}
 		r.producer.Prepare()
-		if r.Len() < len(r.slots) || r.closed.Load() || r.stopPushes.Load() {
+		if uint64(r.Len()) <= r.low || r.closed.Load() || r.stopPushes.Load() {
 			r.producer.Cancel()
 			continue
 		}
