@@ -57,7 +57,11 @@ func drain(t testing.TB, s *Sink, step func()) {
 	}
 }
 
-// tone is a quiet 1 kHz tone with a full-scale click of one sample at each of clicks.
+// clickLength is longer than a period of PipeWire's graph, of which a busy machine loses
+// one now and then.
+const clickLength = 10 * ms
+
+// tone is a quiet 1 kHz tone with a loud click at each of clicks.
 func tone(length time.Duration, clicks ...time.Duration) []float32 {
 	x := make([]float32, int(count(length, 48000))*2)
 	for i := range x {
@@ -65,17 +69,23 @@ func tone(length time.Duration, clicks ...time.Duration) []float32 {
 	}
 	for _, c := range clicks {
 		i := int(count(c, 48000)) * 2
-		x[i], x[i+1] = 0.9, 0.9
+		for k := i; k < min(i+int(count(clickLength, 48000))*2, len(x)); k++ {
+			x[k] = 0.9
+		}
 	}
 	return x
 }
 
-// clicksIn returns where the clicks are, in samples per channel.
+// clicksIn returns where the clicks begin, in samples per channel.
 func clicksIn(x []float32) []int {
 	var at []int
+	last := -1 << 30
 	for i := 0; i+1 < len(x); i += 2 {
 		if x[i] > 0.5 {
-			at = append(at, i/2)
+			if i/2-last > int(count(2*clickLength, 48000)) {
+				at = append(at, i/2)
+			}
+			last = i / 2
 		}
 	}
 	return at
@@ -142,10 +152,15 @@ func testPosition(t *testing.T, server *avtest.PulseServer, tolerance time.Durat
 	}
 }
 
-func TestPulsePauseFlush(t *testing.T)    { testPauseFlush(t, avtest.Pulse(t)) }
-func TestPipeWirePauseFlush(t *testing.T) { testPauseFlush(t, avtest.PipeWire(t)) }
+func TestPulsePauseFlush(t *testing.T)    { testPauseFlush(t, avtest.Pulse(t), 0) }
+func TestPipeWirePauseFlush(t *testing.T) { testPauseFlush(t, avtest.PipeWire(t), 2*pipeWirePeriod) }
 
-func testPauseFlush(t *testing.T, server *avtest.PulseServer) {
+// pipeWirePeriod is the period of PipeWire's graph in samples: what a busy machine loses at
+// a time.
+const pipeWirePeriod = 256
+
+// slack is how many samples may be lost between two clicks.
+func testPauseFlush(t *testing.T, server *avtest.PulseServer, slack int) {
 	rec := server.Record(t, rt.Now)
 	s := openPulseSink(t, server, Config{})
 	write(t, s, 200*ms)
@@ -176,7 +191,7 @@ func testPauseFlush(t *testing.T, server *avtest.PulseServer) {
 	}
 	play(t, s, tone(180*ms, 170*ms), nil)
 	s.Flush()
-	play(t, s, tone(180*ms, 100*ms, 110*ms), nil)
+	play(t, s, tone(180*ms, 100*ms, 140*ms), nil)
 	drain(t, s, nil)
 	if h, _, ok := s.Position(); !ok || h != 180*ms {
 		t.Errorf("at the end: %v, %v", h, ok)
@@ -193,7 +208,7 @@ func testPauseFlush(t *testing.T, server *avtest.PulseServer) {
 	drain(t, s, nil)
 	var got []int
 	wait("the recording has the clicks", func() bool { got = clicksIn(rec.Samples()); return len(got) >= 3 })
-	if len(got) != 3 || got[1]-got[0] != 480 {
+	if off := got[1] - got[0] - int(count(40*ms, 48000)); len(got) != 3 || max(off, -off) > slack {
 		t.Errorf("clicks recorded at %v", got)
 	}
 }
