@@ -149,19 +149,23 @@ func parseSize(s string) (w, h int, err error) {
 	return w, h, nil
 }
 
+// maxRate is the highest frame rate that is taken for one.
+const maxRate = 100_000
+
 // parseRate reads a frame rate: 60, 29.97 or 30000/1001.
 func parseRate(s string) (media.Rational, error) {
 	bad := fmt.Errorf("%q is not a frame rate: write it like 60, 59.94 or 60000/1001", s)
 	if n, d, ok := strings.Cut(s, "/"); ok {
-		num, ok1 := parseInt(n, 1_000_000)
-		den, ok2 := parseInt(d, 1_000_000)
-		if !ok1 || !ok2 || num == 0 || den == 0 {
+		// Every rate that a decimal number can say can be said as a ratio, too.
+		num, ok1 := parseInt(n, maxRate*1000)
+		den, ok2 := parseInt(d, maxRate*1000)
+		if !ok1 || !ok2 || num == 0 || den == 0 || num > maxRate*den {
 			return media.Rational{}, bad
 		}
 		return media.Rational{Num: int32(num), Den: int32(den)}.Reduce(), nil
 	}
 	whole, frac, _ := strings.Cut(s, ".")
-	n, ok := parseInt(whole, 100_000)
+	n, ok := parseInt(whole, maxRate)
 	if !ok || len(frac) > 3 {
 		return media.Rational{}, bad
 	}
@@ -169,7 +173,7 @@ func parseRate(s string) (media.Rational, error) {
 		frac += "0"
 	}
 	f, ok := parseInt(frac, 999)
-	if !ok || n == 0 && f == 0 {
+	if !ok || n == 0 && f == 0 || n == maxRate && f > 0 {
 		return media.Rational{}, bad
 	}
 	// 23.976, 29.97, 59.94 and 119.88 stand for the NTSC rates.
