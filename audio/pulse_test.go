@@ -343,7 +343,8 @@ func TestPulseServerStops(t *testing.T) {
 		t.Skip(err)
 	}
 	if err := avtest.Eventually(func() bool { return s.Lost() == 1 }); err != nil {
-		t.Fatal(err)
+		heard, at, ok := s.Position()
+		t.Fatalf("the loss %v: lost %d, error %v, heard %v at %d (%v), buffered %v", err, s.Lost(), s.Err(), heard, at, ok, s.Buffered())
 	}
 	if err := s.Err(); !errors.Is(err, errStalled) {
 		t.Errorf("got %v", err)
