@@ -53,4 +53,12 @@ type Display struct {
 	Throttled bool
 	// Last is a recent refresh, 0 when not known.
 	Last Instant
+	// Mode is how frames take turns, PresentModeAuto where there is nothing to choose.
+	Mode PresentMode
+	// Depth is how many frames may wait for the display, and Raised how often it had to be
+	// raised because frames came late.
+	Depth, Raised int
+	// Slowest is the longest refresh interval of a display whose rate varies (VRR), 0 for a
+	// fixed rate. Refresh is the shortest then.
+	Slowest time.Duration
 }

@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Scheduled is a frame with the moment at which it should be on the screen.
 type Scheduled struct {
@@ -57,4 +61,76 @@ type Presented struct {
 	Missed int
 	// Copies counts CPU copies of a plane made for this frame.
 	Copies int
+	// Discarded says that the display never showed the frame: a newer one replaced it, or
+	// the window was hidden. Actual is 0 then.
+	Discarded bool
+	// Sequence is the display's own count of its refreshes at Actual, 0 when it does not
+	// count: a gap is a refresh that it made without us.
+	Sequence uint64
+	Flags    PresentFlags
+}
+
+// PresentFlags says how good a stamp is, where the source tells.
+type PresentFlags uint8
+
+// Flags of presentation-time, which other sources set where they mean the same.
+const (
+	PresentVsync              PresentFlags = 1 << iota // shown at a refresh, without tearing
+	PresentHardwareClock                               // stamped by the display's hardware
+	PresentHardwareCompletion                          // the hardware said that it was shown
+	PresentZeroCopy                                    // the display reads our image itself
+)
+
+func (f PresentFlags) String() string {
+	if f == 0 {
+		return "none"
+	}
+	s := ""
+	for i, n := range [...]string{"vsync", "hardware clock", "hardware completion", "zero copy"} {
+		if f&(1<<i) == 0 {
+			continue
+		}
+		if s != "" {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}
+
+// PresentMode says how frames take turns on a display.
+type PresentMode uint8
+
+// Presentation modes.
+const (
+	// PresentModeAuto is PresentModeFIFO, and PresentModeLatest where that is offered and frames come
+	// faster than the display shows them.
+	PresentModeAuto PresentMode = iota
+	// PresentModeFIFO shows every frame, each at a refresh, in turn.
+	PresentModeFIFO
+	// PresentModeLatest shows the newest frame that is ready at a refresh and drops older ones:
+	// it never tears and never queues up.
+	PresentModeLatest
+	// PresentModeMailbox has one place for a frame that waits, and a newer one takes it.
+	PresentModeMailbox
+	// PresentModeImmediate shows a frame at once, in the middle of a refresh.
+	PresentModeImmediate
+	numPresentModes
+)
+
+var presentModeNames = [numPresentModes]string{"auto", "fifo", "latest", "mailbox", "immediate"}
+
+func (m PresentMode) String() string { return presentModeNames[min(m, numPresentModes-1)] }
+
+// ParsePresentMode finds a mode by its name; "" is PresentModeAuto.
+func ParsePresentMode(name string) (PresentMode, error) {
+	if name == "" {
+		return PresentModeAuto, nil
+	}
+	for i, n := range presentModeNames {
+		if n == name {
+			return PresentMode(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a present mode: choose from %s", name, strings.Join(presentModeNames[:], ", "))
 }
