@@ -62,3 +62,6 @@ type Display struct {
 	// fixed rate. Refresh is the shortest then.
 	Slowest time.Duration
 }
+
+// Variable reports whether the display's refresh follows the pictures.
+func (d *Display) Variable() bool { return d.Refresh > 0 && d.Slowest > d.Refresh }

@@ -45,6 +45,35 @@ func (p PresentSource) String() string {
 		"x11", "fence (estimated)", "simulated vblank", "immediate"}[p]
 }
 
+// Estimated reports whether the stamp is a guess about the display: nothing beyond the GPU
+// has confirmed it.
+func (p PresentSource) Estimated() bool { return p == PresentUnknown || p == PresentFence }
+
+// DropReason says why a frame was decoded and not shown. Each frame that goes unseen has
+// one, so that what the pacer did is not blamed on the network, or the other way round.
+type DropReason uint8
+
+// Reasons.
+const (
+	DropNone     DropReason = iota
+	DropLate                // its time had passed, and the one behind it was due
+	DropOutpaced            // the display is slower than the source: the next frame has its refresh
+	DropLive                // jump to live: frames behind it were too old, or fresher ones were there
+	DropStale               // of before a seek
+	DropHidden              // nothing of the window is visible
+	DropOverflow            // no room for it
+	DropSkipped             // on the way to an exact seek target
+	DropLost                // its units were lost or damaged on the way here: not the pacer's doing
+	NumDropReasons
+)
+
+func (r DropReason) String() string {
+	if r >= NumDropReasons {
+		r = DropNone
+	}
+	return [...]string{"none", "late", "outpaced", "jump-to-live", "stale", "hidden", "overflow", "skipped", "lost"}[r]
+}
+
 // Presented is what became of a scheduled frame.
 type Presented struct {
 	Number    uint64

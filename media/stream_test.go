@@ -57,3 +57,31 @@ func TestPresentSourceString(t *testing.T) {
 		t.Errorf("source 99 is %q", s)
 	}
 }
+
+func TestDropReasonString(t *testing.T) {
+	seen := map[string]bool{}
+	for r := range NumDropReasons {
+		if seen[r.String()] {
+			t.Errorf("two reasons are called %q", r)
+		}
+		seen[r.String()] = true
+	}
+	if DropReason(99).String() != "none" {
+		t.Error("a reason out of range has a name")
+	}
+}
+
+func TestEstimated(t *testing.T) {
+	for s, want := range map[PresentSource]bool{PresentUnknown: true, PresentTiming: false, PresentWait: false, PresentGoogle: false,
+		PresentWayland: false, PresentX11: false, PresentFence: true, PresentSimulated: false, PresentImmediate: false} {
+		if s.Estimated() != want {
+			t.Errorf("%v: estimated %v, want %v", s, s.Estimated(), want)
+		}
+	}
+}
+
+func TestVariableDisplay(t *testing.T) {
+	if (&Display{Refresh: 16}).Variable() || !(&Display{Refresh: 7, Slowest: 21}).Variable() {
+		t.Error("which display has a variable refresh is mixed up")
+	}
+}

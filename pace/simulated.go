@@ -1,15 +1,25 @@
 package pace
 
 import (
+	"math"
 	"time"
 
 	"github.com/scanout-av/scanout/media"
 )
 
-// Simulated is a display that exists on paper: a FIFO of refreshes at an exact rate. It
-// stands in for a screen where there is none, with the rules of a real one: a picture
-// appears on the first refresh at which it is ready and wanted, each refresh shows one,
-// and at most Depth pictures wait.
+// Simulated is a display that exists on paper: a FIFO of refreshes. It stands in for a
+// screen where there is none, with the rules of a real one: a picture appears on the first
+// refresh at which it is ready and wanted, each refresh shows one, and at most Depth
+// pictures wait.
+//
+// Its faults are functions of Seed and the refresh's number, so that a run can be
+// repeated.
+//
+// With VRRMin and VRRMax it waits for pictures: one appears when it is ready and wanted,
+// VRRMin after the refresh before at the soonest. When none comes for VRRMax, the display
+// repeats what it shows, and is busy for VRRMin; for a source slower than its range it
+// spreads these repeats evenly over the interval that it saw last, as graphics drivers do
+// ("low framerate compensation").
 //
 // The zero value has no refresh: every picture is visible at once.
 // Concurrency: one goroutine.
@@ -18,31 +28,130 @@ type Simulated struct {
 	// Depth is how many pictures may wait to become visible; 0 means 1.
 	Depth int
 
-	start   media.Instant // a refresh
-	last    media.Instant // refresh of the newest picture
-	started bool
+	// Jitter is how far a refresh comes before or after its moment at most, evenly
+	// distributed. It must be less than half a period.
+	Jitter time.Duration
+	// Miss is the share of refreshes, 0 to 1, at which the display takes no picture although
+	// there is one.
+	Miss float64
+	Seed uint64
+
+	// VRRMin and VRRMax are the bounds of a variable refresh interval. Period is VRRMin
+	// then, whatever it says.
+	VRRMin, VRRMax time.Duration
+
+	// Recorded is a timeline of refreshes, in order, in place of all of the above; beyond
+	// its end refreshes come at Period, which must be set.
+	Recorded []media.Instant
+
+	start    media.Instant // a refresh
+	last     media.Instant // refresh of the newest picture
+	interval time.Duration // between the newest two pictures
+	started  bool
 }
 
-// Start sets the phase: a refresh happens at t.
-func (s *Simulated) Start(t media.Instant) { s.start, s.last, s.started = t, 0, true }
+// Start sets the phase: a refresh happens at t, but for its jitter.
+func (s *Simulated) Start(t media.Instant) { s.start, s.last, s.interval, s.started = t, 0, 0, true }
+
+// Display describes the display: nominal says what it claims to be, 0 for the truth.
+func (s *Simulated) Display(nominal time.Duration) media.Display {
+	d := media.Display{Source: media.PresentImmediate}
+	switch {
+	case s.variable():
+		d.Refresh, d.Slowest = s.VRRMin, s.VRRMax
+	case s.Period > 0:
+		d.Refresh = s.Period
+	default:
+		return d
+	}
+	if nominal > 0 {
+		d.Refresh = nominal
+	}
+	d.Source, d.Throttled, d.Last = media.PresentSimulated, true, s.last
+	return d
+}
+
+func (s *Simulated) variable() bool { return s.VRRMin > 0 && s.VRRMax > s.VRRMin }
+
+// chance returns a number from 0 to 1 that depends on Seed, n and what it is for.
+func (s *Simulated) chance(n int64, salt uint64) float64 {
+	// SplitMix64: one multiplication-xorshift round over a counter is an even distribution.
+	// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
+	z := (s.Seed+salt)*0x9e3779b97f4a7c15 + uint64(n)*0xbf58476d1ce4e5b9 + 0x94d049bb133111eb
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return float64(z>>11) / (1 << 53)
+}
+
+// Refresh returns the moment of refresh n; number 0 is the one that Start named.
+func (s *Simulated) Refresh(n int64) media.Instant {
+	if r := s.Recorded; len(r) > 0 {
+		if n < 0 {
+			return r[0].Add(time.Duration(n) * s.Period)
+		}
+		if k := int64(len(r)) - 1; n > k {
+			return r[k].Add(time.Duration(n-k) * s.Period)
+		}
+		return r[n]
+	}
+	t := s.start.Add(time.Duration(n) * s.Period)
+	if s.Jitter > 0 {
+		t = t.Add(time.Duration((2*s.chance(n, 1) - 1) * float64(s.Jitter)))
+	}
+	return t
+}
+
+// takes reports whether the display takes a picture at refresh n.
+func (s *Simulated) takes(n int64) bool { return s.Miss <= 0 || s.chance(n, 2) >= s.Miss }
+
+// number returns the number of the first refresh at or after t.
+func (s *Simulated) number(t media.Instant) int64 {
+	var n int64
+	if r := s.Recorded; len(r) > 0 && t > r[0] && t <= r[len(r)-1] {
+		lo, hi := int64(0), int64(len(r))-1 // r[lo] < t <= r[hi]
+		for lo+1 < hi {
+			if m := (lo + hi) / 2; r[m] < t {
+				lo = m
+			} else {
+				hi = m
+			}
+		}
+		return hi
+	} else if len(r) > 0 {
+		if t <= r[0] {
+			return -int64(r[0].Sub(t) / s.Period)
+		}
+		k := len(r) - 1
+		return int64(k) + int64((t.Sub(r[k])+s.Period-1)/s.Period)
+	}
+	n = int64(math.Floor(float64(t.Sub(s.start)-s.Jitter) / float64(s.Period)))
+	for s.Refresh(n) < t {
+		n++
+	}
+	for s.Refresh(n-1) >= t {
+		n--
+	}
+	return n
+}
 
 // After returns the first refresh at or after t.
 func (s *Simulated) After(t media.Instant) media.Instant {
-	if s.Period <= 0 {
+	if s.Period <= 0 || s.variable() {
 		return t
 	}
-	d := t.Sub(s.start)
-	n := d / s.Period
-	if d%s.Period > 0 {
-		n++
-	}
-	return s.start.Add(n * s.Period)
+	return s.Refresh(s.number(t))
 }
 
 // Ready returns when the display can take another picture: now, or when enough of those
 // that wait have become visible.
 func (s *Simulated) Ready(now media.Instant) media.Instant {
-	if s.Period <= 0 || s.last == 0 {
+	switch {
+	case s.last == 0:
+		return now
+	case s.variable():
+		return max(now, s.last)
+	case s.Period <= 0:
 		return now
 	}
 	return max(now, s.last.Add(-time.Duration(max(s.Depth, 1)-1)*s.Period))
@@ -52,23 +161,65 @@ func (s *Simulated) Ready(now media.Instant) media.Instant {
 // queue, and returns when it becomes visible and how many refreshes later than wanted
 // that is. Half a refresh early counts as on time, because a display cannot do better.
 func (s *Simulated) Present(done, target media.Instant) (visible media.Instant, missed int) {
+	if s.variable() {
+		return s.presentVariable(done, target)
+	}
 	if s.Period <= 0 {
 		return done, 0
 	}
 	if !s.started {
 		s.Start(done)
 	}
-	wanted := done
+	n := s.number(done)
+	wanted := n
 	if target != 0 {
-		wanted = s.After(target.Add(-s.Period / 2))
+		wanted = s.number(target.Add(-s.Period / 2))
 	}
-	v := max(s.After(done), wanted)
+	n = max(n, wanted)
 	if s.last != 0 {
-		v = max(v, s.last.Add(s.Period))
+		n = max(n, s.number(s.last)+1)
 	}
+	for !s.takes(n) {
+		n++
+	}
+	v := s.Refresh(n)
 	s.last = v
-	if target != 0 && v > wanted {
-		missed = int((v.Sub(wanted) + s.Period/2) / s.Period)
+	if target != 0 && n > wanted {
+		missed = int(n - wanted)
 	}
 	return v, missed
+}
+
+// presentVariable shows a picture when it is ready and wanted and the display has the time.
+func (s *Simulated) presentVariable(done, target media.Instant) (visible media.Instant, missed int) {
+	v := max(done, target)
+	if s.last != 0 {
+		v = max(v, s.lastScan(v).Add(s.VRRMin))
+	}
+	if s.Jitter > 0 {
+		v = v.Add(time.Duration(s.chance(int64(v), 1) * float64(s.Jitter)))
+	}
+	if s.last != 0 {
+		s.interval = v.Sub(s.last)
+	}
+	s.last = v
+	if target != 0 {
+		missed = int(v.Sub(target) / s.VRRMin)
+	}
+	return v, missed
+}
+
+// lastScan returns when the display began its last scan before t: of the newest picture,
+// or of a repeat since.
+func (s *Simulated) lastScan(t media.Instant) media.Instant {
+	scan := s.last
+	if n := (s.interval + s.VRRMax - 1) / s.VRRMax; n > 1 && s.interval/n >= s.VRRMin {
+		for i := time.Duration(1); i < n && s.last.Add(i*s.interval/n) < t; i++ {
+			scan = s.last.Add(i * s.interval / n)
+		}
+	}
+	for t.Sub(scan) > s.VRRMax {
+		scan = scan.Add(s.VRRMax)
+	}
+	return scan
 }

@@ -52,3 +52,91 @@ func TestSimulatedWithoutRefresh(t *testing.T) {
 		t.Error("not ready at once")
 	}
 }
+
+// TestSimulatedJitter asks for every refresh of a minute: none is further from its moment
+// than said, they keep their order, and those before and behind are found.
+func TestSimulatedJitter(t *testing.T) {
+	const period, jitter = 10 * time.Millisecond, 3 * time.Millisecond
+	s := Simulated{Period: period, Jitter: jitter, Seed: 7}
+	s.Start(1e9)
+	var least, most time.Duration
+	for n := range int64(6000) {
+		v := s.Refresh(n)
+		off := v.Sub(media.Instant(1e9).Add(time.Duration(n) * period))
+		least, most = min(least, off), max(most, off)
+		if s.After(v) != v || s.After(v+1) != s.Refresh(n+1) {
+			t.Fatalf("refresh %d at %v is not found", n, v)
+		}
+	}
+	if least < -jitter || most > jitter || most-least < jitter {
+		t.Errorf("jitter from %v to %v, want most of ±%v", least, most, jitter)
+	}
+}
+
+// TestSimulatedMisses counts the refreshes that a display skips.
+func TestSimulatedMisses(t *testing.T) {
+	const period = 10 * time.Millisecond
+	s := Simulated{Period: period, Miss: 0.1, Seed: 3}
+	s.Start(1e9)
+	total := 0
+	now := media.Instant(1e9)
+	for range 10000 {
+		v, missed := s.Present(now, now.Add(period))
+		total += missed
+		now = v
+	}
+	if total < 900 || total > 1350 {
+		t.Errorf("%d of 10000 refreshes missed, want about a tenth", total)
+	}
+}
+
+func TestSimulatedVariable(t *testing.T) {
+	at := func(ms float64) media.Instant { return media.Instant(1e9 + ms*1e6) }
+	s := Simulated{VRRMin: 7 * time.Millisecond, VRRMax: 20 * time.Millisecond}
+	s.Start(at(0))
+	for _, c := range []struct {
+		name                  string
+		done, target, visible float64
+		missed                int
+	}{
+		{"at its moment", 1, 3.3, 3.3, 0},
+		{"faster than the display", 4, 5, 10.3, 0},
+		{"ready late", 25, 20, 25, 0},
+		{"during a repeat at 45", 46, 47, 52, 0},
+		{"as slow as before: the display repeats in between", 78, 79, 79, 0},
+		{"and again", 105, 106, 106, 0},
+	} {
+		v, missed := s.Present(at(c.done), at(c.target))
+		if v != at(c.visible) || missed != c.missed {
+			t.Errorf("%s: visible %v after the start and %d missed, want %vms and %d", c.name, v.Sub(at(0)), missed, c.visible, c.missed)
+		}
+	}
+	if d := s.Display(0); !d.Variable() || d.Refresh != s.VRRMin {
+		t.Errorf("display %+v", d)
+	}
+}
+
+// TestSimulatedRecorded plays refreshes back.
+func TestSimulatedRecorded(t *testing.T) {
+	s := Simulated{Period: 10, Recorded: []media.Instant{100, 109, 121, 140}}
+	for _, c := range []struct{ at, want media.Instant }{{75, 80}, {100, 100}, {101, 109}, {109, 109}, {110, 121}, {122, 140}, {141, 150}, {150, 150}, {151, 160}} {
+		if v := s.After(c.at); v != c.want {
+			t.Errorf("after %d comes %d, want %d", c.at, v, c.want)
+		}
+	}
+	if v, _ := s.Present(101, 0); v != 109 {
+		t.Errorf("visible at %d", v)
+	}
+	if v, _ := s.Present(101, 0); v != 121 {
+		t.Errorf("the next is visible at %d", v)
+	}
+}
+
+func TestSimulatedAllocatesNothing(t *testing.T) {
+	s := Simulated{Period: 1e7, Jitter: 1e6, Miss: 0.1}
+	s.Start(1e9)
+	now := media.Instant(1e9)
+	if n := testing.AllocsPerRun(1000, func() { now, _ = s.Present(now, now.Add(s.Period)) }); n != 0 {
+		t.Errorf("%v allocations a picture", n)
+	}
+}
