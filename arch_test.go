@@ -35,6 +35,7 @@ var rows = []row{
 	{path: "internal/vk", floor: time1},
 	{path: "internal/libav", floor: time1},
 	{path: "internal/sdl", floor: time1},
+	{path: "internal/udp", floor: time1}, // sockets without knowledge of RTP: receivers, the sender and tests use it
 	{path: "tune", floor: time1, onlyFrom: []string{"cmd/..."}},
 
 	{path: "pace", floor: policy},
@@ -72,6 +73,7 @@ var rows = []row{
 var confined = map[string][]string{
 	"github.com/ebitengine/purego":  {"internal/dl"}, // one place that calls native code
 	"github.com/jfreymuth/pulse":    {"audio", "internal/avtest/..."},
+	"golang.org/x/net":              {"internal/udp", "cmd/scanout/..."},
 	"github.com/alecthomas/kong":    {"cmd/scanout/..."},
 	"github.com/google/go-cmp":      {"internal/avtest/..."}, // and tests
 	"go.uber.org/goleak":            {"internal/avtest/..."}, // and tests
