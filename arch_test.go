@@ -31,6 +31,7 @@ var rows = []row{
 	{path: "internal/dl", floor: values},
 
 	{path: "clock", floor: time1},
+	{path: "internal/impair", floor: time1, goroutines: "a proxy reads its sockets, and sends what it held back"},
 	{path: "framepool", floor: time1, unsafe: true},
 	{path: "internal/vk", floor: time1},
 	{path: "internal/libav", floor: time1},
