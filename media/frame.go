@@ -29,6 +29,12 @@ type Orientation struct {
 // Swaps reports whether upright width and height are the decoded height and width.
 func (o Orientation) Swaps() bool { return o.Rotation == 90 || o.Rotation == 270 }
 
+// GPUImage is a picture in the memory of a GPU, where no CPU sees it.
+type GPUImage interface {
+	// Lost reports that the picture is gone with its device.
+	Lost() bool
+}
+
 // FrameOwner gets a frame's memory back when the last reference is gone.
 type FrameOwner interface {
 	// ReclaimFrame takes f back. It runs on whichever goroutine released last and must
@@ -46,10 +52,16 @@ type Frame struct {
 	// Width and Height are the visible size in luma samples, before orientation and
 	// sample aspect ratio.
 	Width, Height int
-	Planes        [4]Plane
-	Color         Color
-	SAR           Rational // sample aspect ratio; not known means square
-	Orientation   Orientation
+	// Planes are the samples, unless GPU holds the picture: then they are empty.
+	Planes [4]Plane
+	// GPU is the picture in the memory of a GPU, nil when Planes hold it. Only a sink on
+	// the same device can show such a frame. The decoder may still be at work on it: the
+	// image says what the GPU must wait for. The frame's last release gives the image
+	// back, so a sink holds its reference until the GPU has read it.
+	GPU         GPUImage
+	Color       Color
+	SAR         Rational // sample aspect ratio; not known means square
+	Orientation Orientation
 
 	PTS      Timestamp
 	Duration Timestamp // NoTimestamp when not known
@@ -64,7 +76,7 @@ type Frame struct {
 	// Stamps of the frame's way here; 0 where a stage does not apply.
 	Received, Assembled, Decoded Instant
 
-	// Native is the owner's own handle (an AVFrame's address, a GPU image), 0 for none.
+	// Native is the owner's own handle (an AVFrame's address), 0 for none.
 	Native uintptr
 
 	owner FrameOwner
@@ -153,11 +165,15 @@ func DisplaySize(w, h int, sar Rational, o Orientation) (int, int) {
 }
 
 // Check reports what is wrong with f's geometry: unknown format, a size below 1×1 or
-// absurdly large, or a plane too short for its rows.
+// absurdly large, a plane too short for its rows, or no planes because a GPU has the
+// picture.
 func (f *Frame) Check() error {
 	d := f.Format.Info()
 	if d.Planes == 0 || f.Width <= 0 || f.Height <= 0 || f.Width > 1<<24 || f.Height > 1<<24 {
 		return fmt.Errorf("frame %dx%d %v: %w", f.Width, f.Height, f.Format, ErrNotSupported)
+	}
+	if f.GPU != nil {
+		return fmt.Errorf("frame %dx%d %v lies in GPU memory: %w", f.Width, f.Height, f.Format, ErrNotSupported)
 	}
 	for p := range d.Planes {
 		rb, rows := f.Format.PlaneSize(p, f.Width, f.Height)

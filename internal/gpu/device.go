@@ -3,6 +3,8 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/scanout-av/scanout/internal/dl"
@@ -16,16 +18,50 @@ type Config struct {
 	Device string
 	// Surface is a surface that the graphics queue must be able to present to.
 	Surface vk.SurfaceKHR
+	// Present asks for what windows need before there is one, where the device has it; see
+	// [Device.CanPresent].
+	Present bool
+	// Video asks for the decode queues.
+	Video bool
 }
 
-// Queue is a queue of a device.
-// Concurrency: one goroutine at a time.
+// Queue is a queue of a device. Copies of it are the same queue.
+// Concurrency: any goroutine, through the methods.
 type Queue struct {
 	Handle vk.Queue
 	Family uint32
+
+	mu *sync.Mutex
+}
+
+// Submit hands work to the queue.
+func (q Queue) Submit(d *Device, c *dl.Caller, s *vk.SubmitInfo2) vk.Result {
+	q.mu.Lock()
+	r := d.Commands.QueueSubmit2(c, q.Handle, 1, s, 0)
+	q.mu.Unlock()
+	return r
+}
+
+// Present queues pictures of a swapchain for display.
+func (q Queue) Present(d *Device, c *dl.Caller, p *vk.PresentInfoKHR) vk.Result {
+	q.mu.Lock()
+	r := d.Commands.QueuePresentKHR(c, q.Handle, p)
+	q.mu.Unlock()
+	return r
+}
+
+// WaitIdle waits until the queue has nothing to do.
+func (q Queue) WaitIdle(d *Device, c *dl.Caller) vk.Result {
+	q.mu.Lock()
+	r := d.Commands.QueueWaitIdle(c, q.Handle)
+	q.mu.Unlock()
+	return r
 }
 
 // Device is an open device.
+//
+// Ownership: reference counted. Whoever shares a device holds it with [Device.Retain];
+// each holder closes it, and the last one destroys it.
 type Device struct {
 	Info
 	Instance *Instance
@@ -40,6 +76,13 @@ type Device struct {
 	Swapchain bool
 
 	memory vk.PhysicalDeviceMemoryProperties
+
+	videoMu     sync.Mutex
+	videoQueues []*VideoQueue
+
+	refs       atomic.Int32
+	lost       atomic.Bool
+	ownsParent bool // the instance goes with the device
 }
 
 // features is the chain of feature structures that this package knows.
@@ -51,6 +94,10 @@ type features struct {
 	hostCopy    *vk.PhysicalDeviceHostImageCopyFeatures
 	presentID   *vk.PhysicalDevicePresentIdFeaturesKHR
 	presentWait *vk.PhysicalDevicePresentWaitFeaturesKHR
+
+	maintenance1 *vk.PhysicalDeviceVideoMaintenance1FeaturesKHR
+	maintenance2 *vk.PhysicalDeviceVideoMaintenance2FeaturesKHR
+	unified      *vk.PhysicalDeviceUnifiedImageLayoutsFeaturesKHR
 }
 
 func newFeatures(extensions map[string]bool) *features {
@@ -61,6 +108,10 @@ func newFeatures(extensions map[string]bool) *features {
 		hostCopy:    &vk.PhysicalDeviceHostImageCopyFeatures{SType: vk.STypePhysicalDeviceHostImageCopyFeatures},
 		presentID:   &vk.PhysicalDevicePresentIdFeaturesKHR{SType: vk.STypePhysicalDevicePresentIdFeaturesKHR},
 		presentWait: &vk.PhysicalDevicePresentWaitFeaturesKHR{SType: vk.STypePhysicalDevicePresentWaitFeaturesKHR},
+
+		maintenance1: &vk.PhysicalDeviceVideoMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance1FeaturesKHR},
+		maintenance2: &vk.PhysicalDeviceVideoMaintenance2FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance2FeaturesKHR},
+		unified:      &vk.PhysicalDeviceUnifiedImageLayoutsFeaturesKHR{SType: vk.STypePhysicalDeviceUnifiedImageLayoutsFeaturesKHR},
 	}
 	f.head = &vk.PhysicalDeviceFeatures2{SType: vk.STypePhysicalDeviceFeatures2, PNext: vk.Pointer(f.v11)}
 	f.v11.PNext, f.v12.PNext = vk.Pointer(f.v12), vk.Pointer(f.v13)
@@ -70,7 +121,16 @@ func newFeatures(extensions map[string]bool) *features {
 	}
 	if extensions[vk.KHR_PRESENT_ID_EXTENSION_NAME] && extensions[vk.KHR_PRESENT_WAIT_EXTENSION_NAME] {
 		*next, next = vk.Pointer(f.presentID), &f.presentID.PNext
-		*next = vk.Pointer(f.presentWait)
+		*next, next = vk.Pointer(f.presentWait), &f.presentWait.PNext
+	}
+	if extensions[vk.KHR_VIDEO_MAINTENANCE1_EXTENSION_NAME] {
+		*next, next = vk.Pointer(f.maintenance1), &f.maintenance1.PNext
+	}
+	if extensions[vk.KHR_VIDEO_MAINTENANCE2_EXTENSION_NAME] {
+		*next, next = vk.Pointer(f.maintenance2), &f.maintenance2.PNext
+	}
+	if extensions[vk.KHR_UNIFIED_IMAGE_LAYOUTS_EXTENSION_NAME] {
+		*next = vk.Pointer(f.unified)
 	}
 	return f
 }
@@ -91,8 +151,13 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{Info: p.Info, Instance: in, Physical: p.handle, memory: p.memory, Swapchain: cfg.Surface != 0}
-	priorities := [2]float32{1, 1}
+	d := &Device{Info: p.Info, Instance: in, Physical: p.handle, memory: p.memory,
+		Swapchain: cfg.Surface != 0 || cfg.Present && p.extensions[vk.KHR_SWAPCHAIN_EXTENSION_NAME] && in.Surfaces}
+	d.refs.Store(1)
+	priorities := make([]float32, maxQueues)
+	for i := range priorities {
+		priorities[i] = 1
+	}
 	queues := []vk.DeviceQueueCreateInfo{{SType: vk.STypeDeviceQueueCreateInfo, QueueFamilyIndex: uint32(graphics), QueueCount: 1, PQueuePriorities: &priorities[0]}}
 	for i, f := range p.Families {
 		if isTransfer(f.Flags) {
@@ -100,11 +165,24 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 			break
 		}
 	}
+	transfers := queues[1:]
+	decode := cfg.Video && p.Decode.Queues > 0
+	if decode {
+		queues = append(queues, vk.DeviceQueueCreateInfo{SType: vk.STypeDeviceQueueCreateInfo, QueueFamilyIndex: p.Decode.Family,
+			QueueCount: uint32(min(p.Decode.Queues, maxQueues)), PQueuePriorities: &priorities[0]})
+	}
 	want := []string{vk.EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME, vk.KHR_PORTABILITY_SUBSET_EXTENSION_NAME}
 	if d.Swapchain {
 		want = append(want, vk.KHR_SWAPCHAIN_EXTENSION_NAME)
 		if p.PresentWait {
 			want = append(want, vk.KHR_PRESENT_ID_EXTENSION_NAME, vk.KHR_PRESENT_WAIT_EXTENSION_NAME)
+		}
+	}
+	if decode {
+		want = append(want, vk.KHR_VIDEO_QUEUE_EXTENSION_NAME, vk.KHR_VIDEO_DECODE_QUEUE_EXTENSION_NAME,
+			vk.KHR_VIDEO_MAINTENANCE1_EXTENSION_NAME, vk.KHR_VIDEO_MAINTENANCE2_EXTENSION_NAME, vk.KHR_UNIFIED_IMAGE_LAYOUTS_EXTENSION_NAME)
+		for _, e := range videoExtensions {
+			want = append(want, e.name)
 		}
 	}
 	on := map[string]bool{}
@@ -122,6 +200,8 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	f.v11.SamplerYcbcrConversion = vk.Bool(p.YCbCrSampler)
 	f.v12.TimelineSemaphore, f.v13.Synchronization2, f.v13.DynamicRendering = 1, 1, 1
 	f.presentID.PresentId, f.presentWait.PresentWait = 1, 1
+	f.maintenance1.VideoMaintenance1, f.maintenance2.VideoMaintenance2 = vk.Bool(p.maintenance1), vk.Bool(p.maintenance2)
+	f.unified.UnifiedImageLayouts, f.unified.UnifiedImageLayoutsVideo = vk.Bool(p.unified), vk.Bool(p.unified)
 	names := cstrings(extensions)
 	info := &vk.DeviceCreateInfo{SType: vk.STypeDeviceCreateInfo, PNext: vk.Pointer(f.head),
 		QueueCreateInfoCount: uint32(len(queues)), PQueueCreateInfos: &queues[0], EnabledExtensionCount: uint32(len(names))}
@@ -133,16 +213,58 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	}
 	d.Commands = vk.LoadDevice(in.Commands.PfnGetDeviceProcAddr, d.Handle)
 	d.Graphics = d.queue(c, uint32(graphics), 0)
-	for _, q := range queues[1:] {
+	for _, q := range transfers {
 		for i := range q.QueueCount {
 			d.Transfer = append(d.Transfer, d.queue(c, q.QueueFamilyIndex, i))
+		}
+	}
+	if decode {
+		for i := range min(p.Decode.Queues, maxQueues) {
+			d.videoQueues = append(d.videoQueues, &VideoQueue{Queue: d.queue(c, p.Decode.Family, uint32(i))})
 		}
 	}
 	return d, nil
 }
 
+// maxQueues is how many queues of a family are taken at most.
+const maxQueues = 16
+
+// OpenDevice opens a device with an instance of its own, which goes with it.
+// Errors: media.ErrNotSupported.
+func OpenDevice(ic InstanceConfig, cfg Config) (*Device, error) {
+	in, err := NewInstance(ic)
+	if err != nil {
+		return nil, err
+	}
+	d, err := in.Open(cfg)
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	d.ownsParent = true
+	return d, nil
+}
+
+// CanPresent reports whether a device that was opened with Present can present to s.
+func (d *Device) CanPresent(s vk.SurfaceKHR) bool {
+	ok := new(vk.Bool32)
+	return d.Swapchain && d.Instance.Commands.GetPhysicalDeviceSurfaceSupportKHR(new(dl.Caller), d.Physical, d.Graphics.Family, s, ok) >= 0 && *ok != 0
+}
+
+// Retain adds a holder and returns d.
+func (d *Device) Retain() *Device {
+	d.refs.Add(1)
+	return d
+}
+
+// MarkLost remembers that the device was lost.
+func (d *Device) MarkLost() { d.lost.Store(true) }
+
+// Lost reports whether the device was lost: nothing on it ends well any more.
+func (d *Device) Lost() bool { return d.lost.Load() }
+
 func (d *Device) queue(c *dl.Caller, family, index uint32) Queue {
-	q := Queue{Family: family}
+	q := Queue{Family: family, mu: new(sync.Mutex)}
 	d.Commands.GetDeviceQueue(c, d.Handle, family, index, &q.Handle)
 	return q
 }
@@ -165,22 +287,24 @@ func (in *Instance) graphicsFamily(c *dl.Caller, p *physical, s vk.SurfaceKHR) (
 	return 0, fmt.Errorf("gpu: %s has no queue that draws to this window: %w", p.Name, media.ErrNotSupported)
 }
 
-// WaitIdle waits until the device has nothing to do.
-func (d *Device) WaitIdle() error {
-	if err := d.Commands.DeviceWaitIdle(new(dl.Caller), d.Handle).Err(); err != nil {
-		return fmt.Errorf("gpu: wait for the device: %w", err)
-	}
-	return nil
-}
-
-// Close destroys the device; everything made from it must be gone.
+// Close gives d up. The last holder destroys it; everything made from it must be gone.
 func (d *Device) Close() error {
-	err := d.WaitIdle()
-	d.Commands.DestroyDevice(new(dl.Caller), d.Handle, nil)
-	if errors.Is(err, media.ErrDeviceLost) {
+	switch n := d.refs.Add(-1); {
+	case n > 0:
+		return nil
+	case n < 0:
+		panic("gpu: device closed twice")
+	}
+	c := new(dl.Caller)
+	err := d.Commands.DeviceWaitIdle(c, d.Handle).Err()
+	d.Commands.DestroyDevice(c, d.Handle, nil)
+	if d.ownsParent {
+		d.Instance.Close()
+	}
+	if err == nil || errors.Is(err, media.ErrDeviceLost) {
 		return nil // the loss has been reported where it was met
 	}
-	return err
+	return fmt.Errorf("gpu: wait for the device: %w", err)
 }
 
 // PushConstants records the constants *p, which the caller keeps on the heap.

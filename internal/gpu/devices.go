@@ -24,6 +24,8 @@ type Info struct {
 	UnifiedMemory bool // the GPU reads the CPU's memory at full speed
 	TransferQueue bool // a copy engine with a queue of its own
 	VideoDecode   bool
+	// Decode says what the decode queues can do that Vulkan reaches.
+	Decode Video
 
 	HostImport        bool // VK_EXT_external_memory_host
 	HostImportAlign   uint64
@@ -54,6 +56,8 @@ type physical struct {
 	memory     vk.PhysicalDeviceMemoryProperties
 	extensions map[string]bool
 	rank       int
+
+	maintenance1, maintenance2, unified bool
 }
 
 // physicals lists the devices, best first: discrete, integrated, virtual, CPU.
@@ -121,6 +125,7 @@ func (in *Instance) inspect(c *dl.Caller, h vk.PhysicalDevice) *physical {
 	p.memory = mem.MemoryProperties
 	p.families(in, c)
 	p.features(in, c, api)
+	p.video(in, c)
 	if !p.Usable {
 		p.rank += 10
 	}
@@ -169,6 +174,8 @@ func (p *physical) features(in *Instance, c *dl.Caller, api uint32) {
 	p.Usable = len(p.Missing) == 0
 	p.YCbCrSampler = f.v11.SamplerYcbcrConversion != 0
 	p.HostImageCopy = f.hostCopy.HostImageCopy != 0
+	p.maintenance1, p.maintenance2 = f.maintenance1.VideoMaintenance1 != 0, f.maintenance2.VideoMaintenance2 != 0
+	p.unified = f.unified.UnifiedImageLayouts != 0 && f.unified.UnifiedImageLayoutsVideo != 0
 	p.PresentWait = f.presentID.PresentId != 0 && f.presentWait.PresentWait != 0
 	p.SwapchainMaint1 = p.extensions[vk.EXT_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME]
 	p.PresentTiming = p.extensions[vk.EXT_PRESENT_TIMING_EXTENSION_NAME]

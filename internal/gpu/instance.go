@@ -20,6 +20,8 @@ type Instance struct {
 	Version  uint32 // of the loader
 	// Validated says that the validation layer is active.
 	Validated bool
+	// Surfaces says that windows of every system that the loader knows can be drawn to.
+	Surfaces bool
 
 	messenger vk.DebugUtilsMessengerEXT
 	log       *messageLog
@@ -30,10 +32,17 @@ type Instance struct {
 type InstanceConfig struct {
 	// Extensions are instance extensions that a window needs.
 	Extensions []string
+	// Surfaces asks for the extensions of every window system that the loader knows, for
+	// when the window comes later.
+	Surfaces bool
 	// Validation turns the validation layer on and collects its messages. It is an error
 	// when the layer is missing.
 	Validation bool
 }
+
+// windowSystems are the extensions that make a surface of a window.
+var windowSystems = []string{"VK_KHR_xlib_surface", "VK_KHR_xcb_surface", "VK_KHR_wayland_surface", vk.KHR_DISPLAY_EXTENSION_NAME,
+	"VK_KHR_win32_surface", "VK_EXT_metal_surface"}
 
 func libraryNames() []string {
 	switch runtime.GOOS {
@@ -86,6 +95,15 @@ func NewInstance(cfg InstanceConfig) (*Instance, error) {
 	for _, e := range extensions {
 		if !available[e] {
 			return nil, fmt.Errorf("gpu: the Vulkan loader has no %s, which the window needs: %w", e, media.ErrNotSupported)
+		}
+	}
+	if cfg.Surfaces && available[vk.KHR_SURFACE_EXTENSION_NAME] {
+		extensions = append(extensions, vk.KHR_SURFACE_EXTENSION_NAME)
+		for _, e := range windowSystems {
+			if available[e] {
+				extensions = append(extensions, e)
+				in.Surfaces = true
+			}
 		}
 	}
 	info := &vk.InstanceCreateInfo{SType: vk.STypeInstanceCreateInfo, PApplicationInfo: &vk.ApplicationInfo{

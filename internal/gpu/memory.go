@@ -100,23 +100,38 @@ func (d *Device) NewBuffer(size uint64, usage vk.BufferUsageFlags, p Place) (*Bu
 	if err != nil {
 		return nil, err
 	}
+	if err := d.backBufferWith(c, b, req, p); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// backBuffer gives b memory of its own.
+func (d *Device) backBuffer(c *dl.Caller, b *Buffer, p Place) error {
+	req := &vk.MemoryRequirements2{SType: vk.STypeMemoryRequirements2}
+	d.Commands.GetBufferMemoryRequirements2(c, d.Handle, &vk.BufferMemoryRequirementsInfo2{SType: vk.STypeBufferMemoryRequirementsInfo2, Buffer: b.Handle}, req)
+	return d.backBufferWith(c, b, req.MemoryRequirements, p)
+}
+
+// backBufferWith gives b memory that meets req, and maps it unless it is the GPU's own.
+func (d *Device) backBufferWith(c *dl.Caller, b *Buffer, req vk.MemoryRequirements, p Place) error {
 	t, ok := d.typeFor(req.MemoryTypeBits, p)
 	if !ok {
 		d.FreeBuffer(b)
-		return nil, fmt.Errorf("gpu: no memory type for a buffer: %w", media.ErrNotSupported)
+		return fmt.Errorf("gpu: no memory type for a buffer: %w", media.ErrNotSupported)
 	}
 	if err := d.bindBuffer(c, b, &vk.MemoryAllocateInfo{SType: vk.STypeMemoryAllocateInfo, AllocationSize: req.Size, MemoryTypeIndex: t}); err != nil {
-		return nil, err
+		return err
 	}
 	if p != Local {
 		addr := new(unsafe.Pointer)
 		if err := d.Commands.MapMemory(c, d.Handle, b.memory, 0, vk.WHOLE_SIZE, 0, addr).Err(); err != nil {
 			d.FreeBuffer(b)
-			return nil, fmt.Errorf("gpu: map a buffer: %w", err)
+			return fmt.Errorf("gpu: map a buffer: %w", err)
 		}
-		b.Mapped = unsafe.Slice((*byte)(*addr), size)
+		b.Mapped = unsafe.Slice((*byte)(*addr), b.Size)
 	}
-	return b, nil
+	return nil
 }
 
 // ImportBuffer makes a buffer of memory that the caller owns, without a copy.

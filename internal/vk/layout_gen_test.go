@@ -4183,6 +4183,17 @@ var layouts = []layout{
 		{"pNext", unsafe.Offsetof(VideoDecodeAV1InlineSessionParametersInfoKHR{}.PNext), nil},
 		{"pStdSequenceHeader", unsafe.Offsetof(VideoDecodeAV1InlineSessionParametersInfoKHR{}.PStdSequenceHeader), nil},
 	}},
+	{"VkPhysicalDeviceUnifiedImageLayoutsFeaturesKHR", unsafe.Sizeof(*(*PhysicalDeviceUnifiedImageLayoutsFeaturesKHR)(nil)), []member{
+		{"sType", unsafe.Offsetof(PhysicalDeviceUnifiedImageLayoutsFeaturesKHR{}.SType), nil},
+		{"pNext", unsafe.Offsetof(PhysicalDeviceUnifiedImageLayoutsFeaturesKHR{}.PNext), nil},
+		{"unifiedImageLayouts", unsafe.Offsetof(PhysicalDeviceUnifiedImageLayoutsFeaturesKHR{}.UnifiedImageLayouts), nil},
+		{"unifiedImageLayoutsVideo", unsafe.Offsetof(PhysicalDeviceUnifiedImageLayoutsFeaturesKHR{}.UnifiedImageLayoutsVideo), nil},
+	}},
+	{"VkAttachmentFeedbackLoopInfoEXT", unsafe.Sizeof(*(*AttachmentFeedbackLoopInfoEXT)(nil)), []member{
+		{"sType", unsafe.Offsetof(AttachmentFeedbackLoopInfoEXT{}.SType), nil},
+		{"pNext", unsafe.Offsetof(AttachmentFeedbackLoopInfoEXT{}.PNext), nil},
+		{"feedbackLoopEnable", unsafe.Offsetof(AttachmentFeedbackLoopInfoEXT{}.FeedbackLoopEnable), nil},
+	}},
 }
 
 var values = []value{
@@ -4620,6 +4631,8 @@ var values = []value{
 	{"VK_STRUCTURE_TYPE_VIDEO_DECODE_VP9_PROFILE_INFO_KHR", int64(STRUCTURE_TYPE_VIDEO_DECODE_VP9_PROFILE_INFO_KHR)},
 	{"VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VIDEO_MAINTENANCE_1_FEATURES_KHR", int64(STRUCTURE_TYPE_PHYSICAL_DEVICE_VIDEO_MAINTENANCE_1_FEATURES_KHR)},
 	{"VK_STRUCTURE_TYPE_VIDEO_INLINE_QUERY_INFO_KHR", int64(STRUCTURE_TYPE_VIDEO_INLINE_QUERY_INFO_KHR)},
+	{"VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_UNIFIED_IMAGE_LAYOUTS_FEATURES_KHR", int64(STRUCTURE_TYPE_PHYSICAL_DEVICE_UNIFIED_IMAGE_LAYOUTS_FEATURES_KHR)},
+	{"VK_STRUCTURE_TYPE_ATTACHMENT_FEEDBACK_LOOP_INFO_EXT", int64(STRUCTURE_TYPE_ATTACHMENT_FEEDBACK_LOOP_INFO_EXT)},
 	{"VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_KHR", int64(STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_KHR)},
 	{"VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VIDEO_MAINTENANCE_2_FEATURES_KHR", int64(STRUCTURE_TYPE_PHYSICAL_DEVICE_VIDEO_MAINTENANCE_2_FEATURES_KHR)},
 	{"VK_STRUCTURE_TYPE_VIDEO_DECODE_H264_INLINE_SESSION_PARAMETERS_INFO_KHR", int64(STRUCTURE_TYPE_VIDEO_DECODE_H264_INLINE_SESSION_PARAMETERS_INFO_KHR)},

@@ -5329,3 +5329,22 @@ type VideoDecodeAV1InlineSessionParametersInfoKHR struct {
 
 // STypeVideoDecodeAV1InlineSessionParametersInfoKHR is what VideoDecodeAV1InlineSessionParametersInfoKHR.SType must hold.
 const STypeVideoDecodeAV1InlineSessionParametersInfoKHR = STRUCTURE_TYPE_VIDEO_DECODE_AV1_INLINE_SESSION_PARAMETERS_INFO_KHR
+
+type PhysicalDeviceUnifiedImageLayoutsFeaturesKHR struct {
+	SType                    StructureType
+	PNext                    unsafe.Pointer
+	UnifiedImageLayouts      Bool32
+	UnifiedImageLayoutsVideo Bool32
+}
+
+// STypePhysicalDeviceUnifiedImageLayoutsFeaturesKHR is what PhysicalDeviceUnifiedImageLayoutsFeaturesKHR.SType must hold.
+const STypePhysicalDeviceUnifiedImageLayoutsFeaturesKHR = STRUCTURE_TYPE_PHYSICAL_DEVICE_UNIFIED_IMAGE_LAYOUTS_FEATURES_KHR
+
+type AttachmentFeedbackLoopInfoEXT struct {
+	SType              StructureType
+	PNext              unsafe.Pointer
+	FeedbackLoopEnable Bool32
+}
+
+// STypeAttachmentFeedbackLoopInfoEXT is what AttachmentFeedbackLoopInfoEXT.SType must hold.
+const STypeAttachmentFeedbackLoopInfoEXT = STRUCTURE_TYPE_ATTACHMENT_FEEDBACK_LOOP_INFO_EXT
