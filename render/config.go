@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -127,10 +128,17 @@ type Config struct {
 	Sampling   Sampling
 	Draw       DrawMode
 	Filter     Filter
+	// On is the device to draw with, shared with a decoder that leaves pictures in its
+	// memory; nil opens one.
+	// Ownership: the renderer holds it with a reference of its own.
+	On *gpu.Device
 	// InFlight is how many frames may be on their way through the GPU; 0 means 3.
 	InFlight int
 	// Pool is imported when the device can; nil for none. It must outlive the renderer.
 	Pool Pool
+	// LatePool imports Pool with the first frame of it rather than at once: importing pins
+	// its memory.
+	LatePool bool
 
 	// Width and Height are the size of an offscreen target.
 	Width, Height int

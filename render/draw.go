@@ -117,6 +117,11 @@ func (r *renderer) submit(e *entry, t *target) error {
 		e.drawWaits[n].StageMask = vk.PIPELINE_STAGE_2_ALL_COMMANDS_BIT
 		n++
 	}
+	if p := e.decoded; p != nil {
+		e.drawWaits[n].Semaphore, e.drawWaits[n].Value = p.Ready, p.Value
+		e.drawWaits[n].StageMask = vk.PIPELINE_STAGE_2_ALL_COMMANDS_BIT
+		n++
+	}
 	if t.acquired != 0 {
 		e.drawWaits[n].Semaphore, e.drawWaits[n].Value = t.acquired, 0
 		e.drawWaits[n].StageMask = vk.PIPELINE_STAGE_2_COLOR_ATTACHMENT_OUTPUT_BIT
@@ -129,7 +134,7 @@ func (r *renderer) submit(e *entry, t *target) error {
 		e.drawSignals[1].Semaphore, e.drawSignals[1].Value = t.drawn, 0
 		e.drawSubmit.SignalSemaphoreInfoCount = 2
 	}
-	if err := r.d.Commands.QueueSubmit2(r.c, r.d.Graphics.Handle, 1, &e.drawSubmit, 0).Err(); err != nil {
+	if err := r.d.Graphics.Submit(r.d, r.c, &e.drawSubmit).Err(); err != nil {
 		return r.fail(fmt.Errorf("render: submit a draw: %w", err))
 	}
 	r.draws.Next++
@@ -145,6 +150,10 @@ func (r *renderer) place(e *entry, t *target) (linear bool) {
 	rect := Fit(w, h, t.image.Width, t.image.Height)
 	m := placement(rect, p.width, p.height, p.orientation)
 	e.push.setPlacement(rect, &m, p)
+	e.push.off0, e.push.off1 = 0, 0
+	if d := e.decoded; d != nil {
+		e.push.off0, e.push.off1 = uint32(d.X), uint32(d.Y)
+	}
 	if r.res.source == sourceYCbCr {
 		e.push.setColor(p, r.res.ycbcrScale, sampleLayout(p.format) == layoutSemiPlanarVU)
 		e.push.stride0, e.push.stride1 = uint32(r.res.width), uint32(r.res.height)
@@ -168,6 +177,15 @@ func (r *renderer) prepare(e *entry, t *target, linear bool) (vk.Pipeline, error
 		w.DstBinding, w.DescriptorType, w.PBufferInfo = 0, vk.DESCRIPTOR_TYPE_STORAGE_BUFFER, &e.buffers[0]
 		if err := r.bindStorage(e); err != nil {
 			return 0, err
+		}
+	} else if e.decoded != nil {
+		count, err := r.bindDecoded(e)
+		if err != nil {
+			return 0, err
+		}
+		for i := range count {
+			w := write()
+			w.DstBinding, w.DescriptorType, w.PImageInfo = uint32(i), vk.DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, &e.views[i]
 		}
 	} else {
 		count, layout := 3, vk.IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL

@@ -18,6 +18,7 @@ type entry struct {
 
 	frame     *media.Frame // released when the GPU has read it
 	inPlace   bool         // the shader reads the frame's own memory
+	decoded   *gpu.Picture // that memory, when it is the GPU's
 	lane      *lane        // that copies, nil when the graphics queue does
 	laneValue uint64
 	drawValue uint64
@@ -55,7 +56,7 @@ type entry struct {
 	laneSignal  vk.SemaphoreSubmitInfo
 	laneSubmit  vk.SubmitInfo2
 	drawCommand vk.CommandBufferSubmitInfo
-	drawWaits   [2]vk.SemaphoreSubmitInfo
+	drawWaits   [3]vk.SemaphoreSubmitInfo
 	drawSignals [2]vk.SemaphoreSubmitInfo
 	drawSubmit  vk.SubmitInfo2
 }
@@ -77,7 +78,7 @@ func pictureOf(f *media.Frame) picture {
 func (e *entry) drop() {
 	if e.frame != nil {
 		e.frame.Release()
-		e.frame = nil
+		e.frame, e.decoded = nil, nil
 	}
 }
 
@@ -128,6 +129,8 @@ func (r *renderer) initEntry(e *entry) (err error) {
 	e.drawCommand = vk.CommandBufferSubmitInfo{SType: vk.STypeCommandBufferSubmitInfo, CommandBuffer: e.drawCB}
 	for i := range e.drawWaits {
 		e.drawWaits[i] = vk.SemaphoreSubmitInfo{SType: vk.STypeSemaphoreSubmitInfo}
+	}
+	for i := range e.drawSignals {
 		e.drawSignals[i] = vk.SemaphoreSubmitInfo{SType: vk.STypeSemaphoreSubmitInfo, StageMask: vk.PIPELINE_STAGE_2_ALL_COMMANDS_BIT}
 	}
 	e.drawSubmit = vk.SubmitInfo2{SType: vk.STypeSubmitInfo2, CommandBufferInfoCount: 1, PCommandBufferInfos: &e.drawCommand,

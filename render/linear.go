@@ -85,7 +85,7 @@ func (r *renderer) once(cb vk.CommandBuffer, record func()) error {
 	submit := &vk.SubmitInfo2{SType: vk.STypeSubmitInfo2, CommandBufferInfoCount: 1,
 		PCommandBufferInfos:      &vk.CommandBufferSubmitInfo{SType: vk.STypeCommandBufferSubmitInfo, CommandBuffer: cb},
 		SignalSemaphoreInfoCount: 1, PSignalSemaphoreInfos: signal}
-	if err := k.QueueSubmit2(r.c, r.d.Graphics.Handle, 1, submit, 0).Err(); err != nil {
+	if err := r.d.Graphics.Submit(r.d, r.c, submit).Err(); err != nil {
 		return r.fail(err)
 	}
 	r.draws.Next++

@@ -36,13 +36,13 @@ func NewOffscreen(cfg Config) (*Offscreen, error) {
 	if cfg.Width < 0 || cfg.Height < 0 || (cfg.Width == 0) != (cfg.Height == 0) {
 		return nil, fmt.Errorf("render: offscreen target of %dx%d", cfg.Width, cfg.Height)
 	}
-	in, err := gpu.NewInstance(gpu.InstanceConfig{Validation: cfg.Validation})
+	in, drop, err := instanceFor(&cfg, nil)
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
 	}
 	r, err := openRenderer(cfg, in, 0)
 	if err != nil {
-		in.Close()
+		drop()
 		return nil, err
 	}
 	return &Offscreen{r: r, cfg: r.cfg, targets: make([]target, len(r.entries)), epoch: cfg.Now()}, nil
@@ -261,7 +261,7 @@ func (o *Offscreen) Close() error {
 	if o.r.d == nil {
 		return nil
 	}
-	_ = o.r.d.WaitIdle()
+	_ = o.r.idle()
 	for i := range o.targets {
 		o.r.d.FreeImage(o.targets[i].image)
 	}

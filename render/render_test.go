@@ -44,7 +44,7 @@ func offscreen(t testing.TB, cfg Config) *Offscreen {
 	}
 	t.Cleanup(func() {
 		if o.r.d != nil {
-			if err := o.r.d.WaitIdle(); err != nil {
+			if err := o.r.idle(); err != nil {
 				t.Error(err)
 			}
 			for _, m := range o.Messages() {

@@ -28,6 +28,7 @@ type renderer struct {
 
 	mode     UploadMode // never UploadAuto or UploadStaging
 	stageAll bool       // the CPU copies every frame, as was asked for
+	late     bool       // the pool is imported with its first frame
 	imported *gpu.Buffer
 	mapping  []byte
 	// Why pool memory is not read in place, nil when it is.
@@ -51,7 +52,7 @@ type renderer struct {
 }
 
 // openRenderer opens the device that cfg names on instance in.
-// Ownership: takes in when it succeeds.
+// Ownership: takes in when it succeeds, unless it is that of cfg.On.
 func openRenderer(cfg Config, in *gpu.Instance, surface vk.SurfaceKHR) (r *renderer, err error) {
 	r = &renderer{cfg: cfg, in: in, c: new(dl.Caller), current: -1}
 	defer func() {
@@ -61,13 +62,20 @@ func openRenderer(cfg Config, in *gpu.Instance, surface vk.SurfaceKHR) (r *rende
 			r = nil
 		}
 	}()
-	if r.d, err = in.Open(gpu.Config{Device: cfg.Device, Surface: surface}); err != nil {
+	if cfg.On != nil {
+		r.d = cfg.On.Retain()
+	} else if r.d, err = in.Open(gpu.Config{Device: cfg.Device, Surface: surface}); err != nil {
 		return r, fmt.Errorf("render: %w", err)
+	}
+	if r.d.Lost() {
+		return r, fmt.Errorf("render: %s: %w", r.d.Name, media.ErrDeviceLost)
 	}
 	if cfg.oneQueue && len(r.d.Transfer) == 0 {
 		r.d.Transfer = []gpu.Queue{r.d.Graphics, r.d.Graphics}
 	}
-	r.importPool()
+	if r.late = cfg.LatePool; !r.late {
+		r.importPool()
+	}
 	if err = r.chooseMode(); err != nil {
 		return r, err
 	}
@@ -136,7 +144,7 @@ func (r *renderer) chooseMode() error {
 		return fmt.Errorf("render: upload mode %v: %s has no copy engine with a queue of its own; try %v: %w",
 			r.mode, r.d.Name, UploadGraphicsBuffer, media.ErrNotSupported)
 	}
-	if r.mode == UploadLinear && r.imported == nil {
+	if r.mode == UploadLinear && r.imported == nil && !r.late {
 		return fmt.Errorf("render: upload mode %v needs an imported pool: %w", r.mode, media.ErrNotSupported)
 	}
 	return nil
@@ -190,8 +198,23 @@ func (r *renderer) nextEntry() *entry { return &r.entries[(r.current+1)%len(r.en
 func (r *renderer) fail(err error) error {
 	if errors.Is(err, media.ErrDeviceLost) {
 		r.lost = err
+		r.d.MarkLost()
 	}
 	return err
+}
+
+// idle waits until nothing of this renderer is in flight, whatever else is on the device.
+func (r *renderer) idle() error {
+	err := r.d.Graphics.WaitIdle(r.d, r.c).Err()
+	for i := range r.lanes {
+		if err == nil {
+			err = r.lanes[i].done.Wait(r.c, r.lanes[i].done.Next, -1)
+		}
+	}
+	if err != nil {
+		return r.fail(fmt.Errorf("render: wait for the GPU: %w", err))
+	}
+	return nil
 }
 
 // collect releases the frames that the GPU has read.
@@ -229,10 +252,10 @@ func (r *renderer) wait() error {
 func (r *renderer) close() error {
 	var err error
 	if r.d != nil {
-		if r.lost == nil {
-			err = r.d.WaitIdle()
+		if lost := r.lost; lost == nil {
+			err = r.idle()
 		} else {
-			_ = r.d.WaitIdle() // the loss has been reported
+			_ = r.idle() // the loss has been reported
 		}
 		for i := range r.entries {
 			r.entries[i].drop()
@@ -262,10 +285,10 @@ func (r *renderer) close() error {
 		}
 		r.d = nil
 	}
-	if r.in != nil {
+	if r.in != nil && r.cfg.On == nil {
 		r.in.Close()
-		r.in = nil
 	}
+	r.in = nil
 	return err
 }
 

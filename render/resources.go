@@ -14,6 +14,9 @@ type shape struct {
 	width, height int
 	images        bool
 	chroma        media.ChromaLocation // of a YCbCr sampler
+	// decoded pictures bring their images, whose size this is; converted says that they
+	// can be read through a YCbCr sampler only.
+	decoded, converted bool
 }
 
 // resources are what frames of one shape need. A change of shape waits for the GPU and
@@ -67,10 +70,13 @@ func (r *renderer) build(s shape) error {
 	res.planes, res.planeCount = planeImages(s.format, s.width, s.height)
 	if s.images {
 		res.source = sourcePlanes
-		if r.cfg.Sampling == SampleYCbCr && r.mode != UploadLinear {
+		if s.converted || !s.decoded && r.cfg.Sampling == SampleYCbCr && r.mode != UploadLinear {
 			if err := r.newConversion(s); err != nil {
 				return err
 			}
+		}
+		if s.converted && res.source != sourceYCbCr {
+			return fmt.Errorf("render: %s can neither view the planes of decoded %v pictures nor convert them: %w", r.d.Name, s.format, media.ErrNotSupported)
 		}
 	}
 	if err := r.newLayouts(); err != nil {
@@ -93,7 +99,10 @@ func (r *renderer) newConversion(s shape) error {
 	}
 	d := s.format.Info()
 	have := r.d.FormatFeatures(format)
-	need := vk.FORMAT_FEATURE_SAMPLED_IMAGE_BIT | vk.FORMAT_FEATURE_TRANSFER_DST_BIT | vk.FORMAT_FEATURE_SAMPLED_IMAGE_YCBCR_CONVERSION_LINEAR_FILTER_BIT
+	need := vk.FORMAT_FEATURE_SAMPLED_IMAGE_BIT | vk.FORMAT_FEATURE_SAMPLED_IMAGE_YCBCR_CONVERSION_LINEAR_FILTER_BIT
+	if !s.decoded {
+		need |= vk.FORMAT_FEATURE_TRANSFER_DST_BIT
+	}
 	location := func(offset float64, sub int) (vk.ChromaLocation, vk.FormatFeatureFlags, bool) {
 		if sub > 0 && offset == 0.5 {
 			return vk.CHROMA_LOCATION_MIDPOINT, vk.FORMAT_FEATURE_MIDPOINT_CHROMA_SAMPLES_BIT, true
@@ -171,7 +180,7 @@ func (r *renderer) fitEntry(e *entry) error {
 		DescriptorPool: res.pool, DescriptorSetCount: 1, PSetLayouts: &res.setLayout}, &e.set).Err(); err != nil {
 		return fmt.Errorf("render: descriptor set: %w", err)
 	}
-	if res.source == sourceStorage {
+	if res.source == sourceStorage || res.shape.decoded {
 		return nil
 	}
 	const usage = vk.IMAGE_USAGE_SAMPLED_BIT | vk.IMAGE_USAGE_TRANSFER_DST_BIT

@@ -53,8 +53,8 @@ func (s *swapchain) init(r *renderer) {
 // Errors: media.ErrAgain when the surface has no area.
 func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height int) error {
 	if s.handle != 0 {
-		if err := r.d.WaitIdle(); err != nil {
-			return r.fail(err)
+		if err := r.idle(); err != nil {
+			return err
 		}
 	}
 	caps := &s.caps
@@ -189,7 +189,7 @@ func (s *swapchain) used(v uint64) {
 
 func (s *swapchain) present(r *renderer, index uint32, id uint64) vk.Result {
 	s.index, s.id, s.drawn = index, id, s.images[index].drawn
-	return r.d.Commands.QueuePresentKHR(r.c, r.d.Graphics.Handle, &s.info)
+	return r.d.Graphics.Present(r.d, r.c, &s.info)
 }
 
 // shown asks without waiting whether the present with the given id is on screen.

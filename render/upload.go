@@ -23,6 +23,10 @@ type placed struct {
 // locate finds f's planes in the imported pool. It fails for frames from elsewhere and
 // for planes at places that copies into images do not allow.
 func (r *renderer) locate(f *media.Frame, p *placed) bool {
+	if r.late && f.Slot >= 0 {
+		r.late = false
+		r.importPool()
+	}
 	if r.imported == nil || r.stageAll || f.Slot < 0 {
 		return false
 	}
@@ -108,6 +112,9 @@ func (r *renderer) upload(e *entry, f *media.Frame) (copies int, err error) {
 		}
 	}()
 	e.frame = f
+	if f.GPU != nil {
+		return 0, r.adopt(e, f)
+	}
 	if err := f.Check(); err != nil {
 		return 0, fmt.Errorf("render: %w", err)
 	}
@@ -209,7 +216,7 @@ func (r *renderer) transfer(e *entry, p *placed) error {
 	err := k.EndCommandBuffer(c, cb).Err()
 	if err == nil {
 		e.laneSignal.Semaphore, e.laneSignal.Value = l.done.Handle, l.done.Next+1
-		err = k.QueueSubmit2(c, l.queue.Handle, 1, &e.laneSubmit, 0).Err()
+		err = l.queue.Submit(r.d, c, &e.laneSubmit).Err()
 	}
 	if err != nil {
 		return r.fail(fmt.Errorf("render: submit a copy: %w", err))

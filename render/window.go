@@ -57,19 +57,23 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
 	}
-	in, err := gpu.NewInstance(gpu.InstanceConfig{Extensions: extensions, Validation: cfg.Validation})
+	in, drop, err := instanceFor(&cfg, extensions)
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
 	}
 	s, err := native.CreateSurface(uintptr(in.Handle))
 	if err != nil {
-		in.Close()
+		drop()
 		return nil, fmt.Errorf("render: a Vulkan surface: %w", err)
 	}
 	w := &Window{cfg: cfg, native: native, surface: vk.SurfaceKHR(s)}
+	if cfg.On != nil && !cfg.On.CanPresent(w.surface) {
+		in.DestroySurface(w.surface)
+		return nil, fmt.Errorf("render: %s cannot present to this window: %w", cfg.On.Name, media.ErrNotSupported)
+	}
 	if w.r, err = openRenderer(cfg, in, w.surface); err != nil {
 		in.DestroySurface(w.surface)
-		in.Close()
+		drop()
 		return nil, err
 	}
 	w.chain.init(w.r)
@@ -79,6 +83,18 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// instanceFor returns the instance to draw with and what gives it back after an error.
+func instanceFor(cfg *Config, extensions []string) (in *gpu.Instance, drop func(), err error) {
+	if cfg.On != nil {
+		return cfg.On.Instance, func() {}, nil
+	}
+	in, err = gpu.NewInstance(gpu.InstanceConfig{Extensions: extensions, Validation: cfg.Validation})
+	if err != nil {
+		return nil, nil, err
+	}
+	return in, in.Close, nil
 }
 
 // Name says what renders where.
@@ -311,7 +327,7 @@ func (w *Window) Close() error {
 	if w.r.d == nil {
 		return nil
 	}
-	_ = w.r.d.WaitIdle()
+	_ = w.r.idle()
 	w.chain.free(w.r)
 	w.r.in.DestroySurface(w.surface)
 	err := w.r.close()

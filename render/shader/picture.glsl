@@ -29,6 +29,10 @@ layout(push_constant) uniform Push {
 	uint stride0, stride1, stride2, off2;
 } p;
 
+// Behind PLANES and YCBCR there are no offsets of planes: off0 and off1 say where in the
+// image the picture begins, in luma samples; behind YCBCR stride0 and stride1 are the
+// image's size.
+
 #if defined(STORAGE)
 layout(set = 0, binding = 0) readonly buffer Samples { uint word[]; } samples;
 
@@ -75,12 +79,12 @@ layout(set = 0, binding = 2) uniform usampler2D plane2;
 
 float luma(ivec2 q) {
 	if (LAYOUT == PACKED_YUYV || LAYOUT == PACKED_UYVY) {
-		uvec4 t = texelFetch(plane0, ivec2(q.x >> 1, q.y), 0);
+		uvec4 t = texelFetch(plane0, ivec2(q.x >> 1, q.y), 0); // never cropped
 		if (LAYOUT == PACKED_UYVY)
 			t = t.grab;
 		return float((q.x & 1) == 0 ? t.r : t.b);
 	}
-	return float(texelFetch(plane0, q, 0).r >> SHIFT);
+	return float(texelFetch(plane0, q + ivec2(p.off0, p.off1), 0).r >> SHIFT);
 }
 
 vec2 chroma(ivec2 q) {
@@ -113,7 +117,8 @@ vec2 chromaAt(ivec2 q, ivec2 last) { return chroma(clamp(q, ivec2(0), last)); }
 
 vec2 chromaNear(vec2 q) {
 	ivec2 last = ((p.size + ivec2((1 << SUBX) - 1, (1 << SUBY) - 1)) >> ivec2(SUBX, SUBY)) - 1;
-	vec2 c = (q - p.chroma) / vec2(1 << SUBX, 1 << SUBY);
+	// Clamped here and not by the sampler: the image may go on where the picture ends.
+	vec2 c = clamp((q - p.chroma) / vec2(1 << SUBX, 1 << SUBY), vec2(0.0), vec2(last));
 	vec2 f = floor(c);
 	vec2 w = c - f;
 	ivec2 i = ivec2(f);
@@ -121,9 +126,10 @@ vec2 chromaNear(vec2 q) {
 		return chromaAt(i, last);
 #if defined(PLANES)
 	// One gather instead of four fetches. It aims at the corner that the four share, half
-	// a sample from where another four would begin; the sampler clamps.
+	// a sample from where another four would begin. Samples beyond the last weigh nothing.
 	if (LAYOUT == PLANAR || LAYOUT == SEMI_PLANAR || LAYOUT == SEMI_PLANAR_VU) {
-		vec2 corner = (f + 1.0) / vec2(last + 1);
+		ivec2 first = ivec2(p.off0, p.off1) >> ivec2(SUBX, SUBY);
+		vec2 corner = (f + 1.0 + vec2(first)) / vec2(textureSize(plane1, 0));
 		vec4 a = vec4(textureGather(plane1, corner, 0) >> SHIFT);
 		vec4 b = vec4((LAYOUT == PLANAR ? textureGather(plane2, corner, 0) : textureGather(plane1, corner, 1)) >> SHIFT);
 		vec4 k = vec4((1.0 - w.x) * w.y, w.x * w.y, w.x * (1.0 - w.y), (1.0 - w.x) * (1.0 - w.y));
@@ -160,6 +166,7 @@ vec3 codes(vec2 s) {
 vec3 codes(vec2 s) {
 	if (LINEAR == 0)
 		s = floor(s) + 0.5;
+	s = clamp(s, vec2(0.5), vec2(p.size) - 0.5) + vec2(p.off0, p.off1);
 	return textureLod(picture, s / vec2(p.stride0, p.stride1), 0.0).gbr;
 }
 #endif
