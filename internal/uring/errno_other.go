@@ -1,0 +1,7 @@
+//go:build !linux
+
+package uring
+
+import "syscall"
+
+const errTime = Errno(syscall.ETIMEDOUT)
