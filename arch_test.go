@@ -27,7 +27,7 @@ var rows = []row{
 	{path: "yuv", floor: values, unsafe: true},
 	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}},                                   // errors of package media; sleeps by internal/rt
 	{path: "internal/rt", floor: values, also: []string{"media"}, goroutines: "Warm starts some and waits for them"}, // deadlines are media.Instant
-	{path: "internal/uring", floor: values, also: []string{"media"}}, // its errors are those of package media
+	{path: "internal/uring", floor: values, also: []string{"media"}},                                                 // its errors are those of package media
 	{path: "internal/dl", floor: values},
 
 	{path: "clock", floor: time1},

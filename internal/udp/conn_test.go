@@ -287,12 +287,12 @@ func TestTruncatedAndEmpty(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		got := receiveN(t, c, 3)
 		for i, want := range []int{700, 0, 1} {
-			got := receiveN(t, c, 1)
-			if len(got[0].Data) != want {
-				t.Errorf("packet %d has %d bytes instead of %d", i, len(got[0].Data), want)
+			if len(got[i].Data) != want {
+				t.Errorf("packet %d has %d bytes instead of %d", i, len(got[i].Data), want)
 			}
-			c.Release(&got[0])
+			c.Release(&got[i])
 		}
 		if s := c.Stats(); s.Truncated != 3 || s.Received != 3 {
 			t.Errorf("%+v", s)

@@ -1,21 +1,107 @@
 package udp
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/internal/uring"
 )
 
+// open chooses the path and takes uc for it.
 func (c *Conn) open(cfg *Config, uc *net.UDPConn) error {
-	if cfg.Receive == PathURing || cfg.Receive == PathMMsg {
-		uc.Close()
-		return fmt.Errorf("receive path %s: %w in this version", cfg.Receive, media.ErrNotSupported)
+	switch cfg.Receive {
+	case PathNet:
+		return c.openNet(cfg, uc)
+	case PathAuto:
+		cfg.Receive = PathMMsg
+	case PathURing:
+		if _, err := uring.Probe(); err != nil {
+			uc.Close()
+			return fmt.Errorf("receive path uring: %w; use auto, mmsg or net", err)
+		}
 	}
-	return c.openNet(cfg, uc)
+	s, err := newSocket(c, uc)
+	if err != nil {
+		return err
+	}
+	if cfg.Receive == PathURing {
+		return c.openURing(cfg, s)
+	}
+	return c.openMMsg(cfg, s)
+}
+
+// socket is what both Linux paths receive from: a descriptor that Go's network poller
+// does not know (it would be woken for every packet), and an event that ends waiting.
+type socket struct {
+	fd, event int
+	v6        bool
+	stamped   bool
+	from      sender
+}
+
+// newSocket takes the descriptor out of uc, which is closed.
+func newSocket(c *Conn, uc *net.UDPConn) (*socket, error) {
+	s := &socket{fd: -1, event: -1}
+	var err error
+	control(uc, func(fd int) { s.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) })
+	uc.Close()
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	domain, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil {
+		s.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err != nil {
+		s.close()
+		return nil, os.NewSyscallError("socket", err)
+	}
+	s.v6 = domain == unix.AF_INET6
+	s.stamped = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil
+	c.counts.stamps.Store(s.stamped)
+	return s, nil
+}
+
+func (s *socket) send(b []byte, to netip.AddrPort) error {
+	var name sockaddr
+	n, err := name.set(to, s.v6)
+	if err != nil {
+		return err
+	}
+	// On a raw call's stack: nothing escapes, nothing blocks.
+	for {
+		_, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(&name)), uintptr(n))
+		switch e {
+		case 0, unix.EAGAIN:
+			return nil
+		case unix.EINTR:
+			continue
+		}
+		return e
+	}
+}
+
+// interrupt wakes whoever waits, and all who will: the event stays.
+func (s *socket) interrupt() {
+	one := uint64(1)
+	// Fails only when the event is there a thousand times.
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(s.event), uintptr(unsafe.Pointer(&one)), 8)
+}
+
+func (s *socket) kernel() kernelCounters { return countersOf(s.fd) }
+
+func (s *socket) close() {
+	_ = unix.Close(s.fd)
+	if s.event >= 0 {
+		_ = unix.Close(s.event)
+	}
 }
 
 // control runs f with the descriptor of uc.
@@ -32,12 +118,19 @@ func (c *Conn) setReceiveBuffer(uc *net.UDPConn, n int) {
 			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, n) // cut, never refused
 		}
 		// The kernel doubles what it was asked for, for its own bookkeeping.
-		if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && got/2 < n {
-			c.warnings = append(c.warnings, fmt.Sprintf(
-				"the kernel granted %d KiB of receive buffer instead of %d, about %d packets: bursts may be lost; allow more with sysctl -w net.core.rmem_max=%d",
-				got/2>>10, n>>10, got/chargedPacket, n))
+		if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+			c.warnCut(got, n)
 		}
 	})
+}
+
+// warnCut says what it means that the kernel granted less than was asked for.
+func (c *Conn) warnCut(got, asked int) {
+	if got/2 < asked {
+		c.warnings = append(c.warnings, fmt.Sprintf(
+			"the kernel granted %d KiB of receive buffer instead of %d, room for about %d packets: bursts may be lost; allow more with sysctl -w net.core.rmem_max=%d",
+			got/2>>10, asked>>10, got/chargedPacket, asked))
+	}
 }
 
 // chargedPacket is what the kernel charges for a packet of an Ethernet frame's size.
@@ -71,3 +164,5 @@ func onlyJoined(uc *net.UDPConn) {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
 	})
 }
+
+var errFamily = errors.New("an IPv6 address cannot be reached from an IPv4 socket")

@@ -1,0 +1,332 @@
+package udp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/scanout-av/scanout/internal/rt"
+	"github.com/scanout-av/scanout/media"
+)
+
+const (
+	// vector is how many messages one recvmmsg may take.
+	vector = 64
+	// spareSlabs is how many slabs may be lent out; beyond that, trains are copied.
+	spareSlabs = 64
+	// maxTrain is how many bytes the kernel puts together.
+	maxTrain = 65536
+)
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+}
+
+// message is a place of the vector: where the next datagram or train goes.
+//
+// A single packet lands in the slot. A train fills the first lead bytes of the slot and
+// goes on in the slab. lead follows the stream: it becomes a multiple of its packets'
+// length, so that each packet lies in one piece. Of one that does not, the piece in the
+// slot is copied in front of the slab's, where there is room for it.
+type message struct {
+	slot, slab uint32 // element + 1, 0 for none
+	name       sockaddr
+	control    [controlRoom]byte
+}
+
+// run is memory with packets of one length, of which the last may be shorter.
+type run struct {
+	data    []byte
+	segment int
+	element uint32 // its memory; each packet is one reference
+	copied  bool   // each packet goes into a slot of its own instead
+}
+
+// mmsgReceiver is [PathMMsg]. What receive does:
+//
+//  1. hand out what is left of the last recvmmsg;
+//  2. while packets flow, sleep until they have gathered;
+//  3. recvmmsg into as many messages as there is memory for, without waiting;
+//  4. nothing there: poll until there is, at most until the deadline; again from 3;
+//  5. cut trains into packets, which refer to the memory they landed in.
+type mmsgReceiver struct {
+	*socket
+	c      *Conn
+	size   int
+	batch  int
+	gather time.Duration
+	gro    bool
+
+	vec   [vector]mmsghdr
+	iov   [vector][2]unix.Iovec
+	place [vector]message
+	ready int // messages at the front that have memory
+	most  int // messages that may ever have
+	lead  int
+	wish  int // lead from the next recvmmsg on
+
+	have, next int    // messages received, and how many of them have become runs
+	runs       [2]run // of the message before next: in the slot, in the slab
+	from       netip.AddrPort
+	stamp      media.Instant
+	clocks     stamper
+
+	flowing media.Instant // when packets were last taken; 0 when there may be more
+	polls   [2]unix.PollFd
+	ts      unix.Timespec
+}
+
+func (c *Conn) openMMsg(cfg *Config, s *socket) error {
+	r := &mmsgReceiver{socket: s, c: c, size: cfg.PacketSize, batch: cfg.Batch, gather: cfg.Gather,
+		most: min(vector, cfg.Packets), lead: cfg.PacketSize, wish: cfg.PacketSize}
+	slabs := 0
+	if !cfg.NoGRO && unix.SetsockoptInt(s.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil { // since Linux 5.0
+		r.gro = true
+		slabs = r.most + min(spareSlabs, cfg.Packets)
+	}
+	slot := roundUp(cfg.PacketSize, 64)
+	m, err := newMemory(cfg.Packets, slot, slabs, slot+maxTrain)
+	if err != nil {
+		s.close()
+		return err
+	}
+	r.polls = [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.event), Events: unix.POLLIN}}
+	for i := range r.vec {
+		h := &r.vec[i].hdr
+		h.Name = &r.place[i].name[0]
+		h.Control = &r.place[i].control[0]
+		h.Iov = &r.iov[i][0]
+	}
+	c.path, c.memory, c.receiver = PathMMsg, m, r
+	return nil
+}
+
+func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, error) {
+	if n, err := r.cut(pkts); n > 0 || err != nil {
+		return n, err
+	}
+	for {
+		if r.batch > 1 && r.flowing != 0 {
+			until := r.flowing.Add(r.gather)
+			if deadline != 0 {
+				until = min(until, deadline)
+			}
+			if r.flowing = 0; until > rt.Now() {
+				rt.SleepUntil(until)
+				r.c.counts.syscalls.Add(1)
+			}
+		}
+		if r.c.interrupted.Load() {
+			return 0, nil
+		}
+		if r.prepare(); r.ready == 0 {
+			return 0, ErrExhausted
+		}
+		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), unix.MSG_DONTWAIT, 0, 0)
+		r.c.counts.syscalls.Add(1)
+		switch {
+		case e == 0:
+			r.have, r.next = int(n), 0
+			r.clocks = newStamper()
+			if r.have < min(r.batch, r.ready) {
+				r.flowing = r.clocks.now
+			}
+			if n, err := r.cut(pkts); n > 0 || err != nil {
+				return n, err
+			}
+		case e == unix.EINTR:
+		case e == unix.EAGAIN:
+			if !r.wait(deadline) {
+				return 0, media.ErrAgain
+			}
+		default:
+			return 0, fmt.Errorf("udp: recvmmsg: %w", e)
+		}
+	}
+}
+
+// wait blocks until there is something to receive, Interrupt is called or the deadline
+// has come, which it returns false for.
+func (r *mmsgReceiver) wait(deadline media.Instant) bool {
+	var ts unsafe.Pointer
+	if deadline != 0 {
+		left := deadline.Sub(rt.Now())
+		if left <= 0 {
+			return false
+		}
+		r.ts = unix.NsecToTimespec(int64(left))
+		ts = unsafe.Pointer(&r.ts)
+	}
+	// An error is EINTR: look again.
+	_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&r.polls)), uintptr(len(r.polls)), uintptr(ts), 0, 0, 0)
+	r.c.counts.syscalls.Add(1)
+	return true
+}
+
+// prepare gives memory to the messages at the front of the vector.
+func (r *mmsgReceiver) prepare() {
+	m := r.c.memory
+	r.lead = r.wish
+	for j := 0; j < r.most; j++ {
+		p := &r.place[j]
+		if p.slot == 0 {
+			i, ok := m.take(slotList)
+			if !ok && !r.borrow(j) {
+				r.ready = j
+				return
+			}
+			if ok {
+				p.slot = i + 1
+			}
+		}
+		if r.gro && p.slab == 0 {
+			// There is one for each message, and the spare ones are lent only when there
+			// is another to take their place.
+			if i, ok := m.take(slabList); ok {
+				p.slab = i + 1
+			}
+		}
+		h := &r.vec[j].hdr
+		h.Namelen = nameRoom
+		h.SetControllen(controlRoom)
+		slot := m.bytes(p.slot - 1)
+		r.iov[j][0].Base = &slot[0]
+		r.iov[j][0].SetLen(r.lead)
+		h.SetIovlen(1)
+		if r.gro {
+			r.iov[j][1].Base = &m.bytes(p.slab - 1)[m.slot]
+			r.iov[j][1].SetLen(maxTrain)
+			h.SetIovlen(2)
+		}
+	}
+	r.ready = r.most
+}
+
+// borrow takes the slot of the last message behind j that has one.
+func (r *mmsgReceiver) borrow(j int) bool {
+	for k := r.most - 1; k > j; k-- {
+		if r.place[k].slot != 0 {
+			r.place[j].slot, r.place[k].slot = r.place[k].slot, 0
+			return true
+		}
+	}
+	return false
+}
+
+// cut hands packets out of what was received. ErrExhausted says that a packet must be
+// copied and there is no slot to copy it to: it waits.
+func (r *mmsgReceiver) cut(pkts []Packet) (n int, err error) {
+	for {
+		for i := range r.runs {
+			w := &r.runs[i]
+			for w.data != nil {
+				if n == len(pkts) {
+					return n, nil
+				}
+				k := min(w.segment, len(w.data))
+				p := &pkts[n]
+				p.Data, p.slot = w.data[:k:k], w.element+1
+				if w.copied {
+					slot, ok := r.c.memory.take(slotList)
+					if !ok {
+						if n > 0 {
+							return n, nil
+						}
+						return 0, ErrExhausted
+					}
+					p.Data, p.slot = r.c.memory.bytes(slot)[:k:k], slot+1
+					copy(p.Data, w.data)
+					r.c.memory.lend(slot, 1)
+					r.c.counts.copied.Add(1)
+				}
+				p.From, p.Received = r.from, r.stamp
+				if w.data = w.data[k:]; len(w.data) == 0 {
+					w.data = nil
+				}
+				n++
+			}
+		}
+		if r.next == r.have {
+			return n, nil
+		}
+		r.next++
+		r.open(&r.vec[r.next-1], &r.place[r.next-1])
+	}
+}
+
+// open makes runs of a received message, which keeps or gives away its memory.
+func (r *mmsgReceiver) open(v *mmsghdr, p *message) {
+	m := r.c.memory
+	total, lead := int(v.n), r.lead
+	control := parseControl(p.control[:min(int(v.hdr.Controllen), controlRoom)])
+	r.from = r.socket.from.address(p.name[:min(int(v.hdr.Namelen), nameRoom)])
+	r.stamp = r.clocks.instant(control.wall)
+	inSlot := m.bytes(p.slot - 1)
+	if control.segment == 0 || control.segment >= total {
+		switch {
+		case total > r.size || v.hdr.Flags&unix.MSG_TRUNC != 0:
+			r.c.counts.truncated.Add(1)
+			return
+		case total > lead:
+			copy(inSlot[lead:], m.bytes(p.slab - 1)[m.slot:][:total-lead])
+			r.c.counts.copied.Add(1)
+			r.wish = r.size
+		}
+		r.runs[0] = run{data: inSlot[:total:total], segment: max(total, 1), element: p.slot - 1}
+		m.lend(p.slot-1, 1)
+		p.slot = 0
+		return
+	}
+	segment := control.segment
+	packets := (total + segment - 1) / segment
+	if segment > r.size || v.hdr.Flags&unix.MSG_TRUNC != 0 {
+		r.c.counts.truncated.Add(uint64(packets))
+		return
+	}
+	r.c.counts.trains.Add(1)
+	r.wish = r.size / segment * segment
+	whole := min(lead/segment, packets)
+	if whole > 0 {
+		end := min(whole*segment, total)
+		r.runs[0] = run{data: inSlot[:end:end], segment: segment, element: p.slot - 1}
+		m.lend(p.slot-1, whole)
+	}
+	if whole < packets {
+		begin := m.slot
+		slab := m.bytes(p.slab - 1)
+		if piece := inSlot[whole*segment : min(lead, total)]; len(piece) > 0 {
+			begin -= copy(slab[m.slot-len(piece):m.slot], piece)
+			r.c.counts.copied.Add(1)
+		}
+		end := begin + total - whole*segment
+		w := run{data: slab[begin:end:end], segment: segment, element: p.slab - 1}
+		if i, ok := m.take(slabList); ok {
+			m.lend(p.slab-1, packets-whole)
+			p.slab = i + 1
+		} else {
+			w.copied = true // the slab stays with the message
+		}
+		r.runs[1] = w
+	}
+	if whole > 0 {
+		p.slot = 0
+	}
+}
+
+func (r *mmsgReceiver) reap() error {
+	for i := range r.runs {
+		if w := &r.runs[i]; w.data != nil && !w.copied {
+			for n := (len(w.data) + w.segment - 1) / w.segment; n > 0; n-- {
+				r.c.memory.release(w.element)
+			}
+			w.data = nil
+		}
+	}
+	r.socket.close()
+	return nil
+}
