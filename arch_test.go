@@ -50,8 +50,10 @@ var rows = []row{
 	{path: "ingest/webrtc", floor: stage, also: []string{"ingest/rtp"}},
 	{path: "ingest/camera", floor: stage},
 	{path: "decode/bitstream", floor: stage},
+	{path: "decode/bitstream/h264", floor: stage, also: []string{"decode/bitstream"}},
+	{path: "decode/bitstream/h265", floor: stage, also: []string{"decode/bitstream"}},
 	{path: "decode/ffmpeg", floor: stage, tests: []string{"ingest/file"}}, // its tests decode real files
-	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream"}},
+	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/h264", "decode/bitstream/h265"}},
 	{path: "render", floor: stage},
 	{path: "render/dump", floor: stage},
 	{path: "render/soft", floor: stage},

@@ -1,0 +1,108 @@
+package h264
+
+import "github.com/scanout-av/scanout/decode/bitstream"
+
+// Splitter cuts an Annex B stream into access units. It is told parameter sets by the
+// stream itself.
+// Source: 7.4.1.2.3, 7.4.1.2.4.
+type Splitter struct {
+	sets       Decoder
+	prev, next SliceHeader
+	seen       bool // prev is valid: the unit holds a slice of a primary picture
+	scanned    int  // of the data of an earlier call that was too short
+}
+
+// NewSplitter makes a splitter.
+func NewSplitter() *Splitter {
+	s := &Splitter{}
+	s.sets.getPPS, s.sets.getSPS = s.sets.PPS, s.sets.SPS
+	return s
+}
+
+// Split is a bufio.SplitFunc: the tokens are access units with their start codes. What
+// stands before the first start code is left out. It is called with data from where the
+// last token ended.
+func (s *Splitter) Split(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	var f bitstream.Framing
+	start := -1
+	pos := s.scanned
+	if pos > 0 {
+		start = 0
+	}
+	for {
+		n, ok, _ := f.Next(data, pos)
+		if !ok || !atEOF && n.End+4 > len(data) {
+			break // the unit may go on behind the data
+		}
+		if start < 0 {
+			start = n.Start
+			if start > 0 && data[start-1] == 0 {
+				start--
+			}
+		}
+		if s.begins(n.Bytes(data)) && n.Start > start+1 {
+			s.scanned = 0
+			end := n.Start
+			if data[end-1] == 0 { // zero_byte belongs to the next unit
+				end--
+			}
+			// The unit is looked at again as the first of the next access unit.
+			s.seen = false
+			return end, data[start:end], nil
+		}
+		s.note(n.Bytes(data))
+		pos = n.After()
+		if start == 0 {
+			s.scanned = pos
+		}
+	}
+	if !atEOF {
+		if start > 0 {
+			s.seen, s.scanned = false, 0
+			return start, nil, nil
+		}
+		return 0, nil, nil
+	}
+	s.seen, s.scanned = false, 0
+	if start < 0 {
+		return len(data), nil, nil
+	}
+	return len(data), data[start:], nil
+}
+
+// begins reports whether nal is the first unit of another access unit than those before
+// it.
+func (s *Splitter) begins(nal []byte) bool {
+	if !s.seen {
+		return false
+	}
+	switch t := nal[0] & 31; {
+	case t == NALAUD, t == NALSPS, t == NALPPS, t == NALSEI, t >= 14 && t <= 18:
+		return true
+	case t == NALSlice, t == NALPartitionA, t == NALIDR:
+		switch s.next.Parse(nal, s.sets.getPPS, s.sets.getSPS) {
+		case nil:
+			return s.next.RedundantPicCnt == 0 && s.next.startsPicture(&s.prev)
+		case errNoPPS, errNoSPS: // they come by another way
+			return s.next.FirstMbInSlice == 0
+		}
+	}
+	return false
+}
+
+// note takes in a unit of the current access unit.
+func (s *Splitter) note(nal []byte) {
+	switch t := nal[0] & 31; t {
+	case NALSPS, NALPPS:
+		_ = s.sets.parameterSet(nal) // a damaged one makes its slices unreadable: they cut nothing
+	case NALSlice, NALPartitionA, NALIDR:
+		switch s.next.Parse(nal, s.sets.getPPS, s.sets.getSPS) {
+		case nil:
+			if s.next.RedundantPicCnt == 0 {
+				s.prev, s.seen = s.next, true
+			}
+		case errNoPPS, errNoSPS:
+			s.seen = true
+		}
+	}
+}
