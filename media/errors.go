@@ -11,6 +11,9 @@ var (
 	// ErrFormatChanged is returned by a sink that must be reconfigured for a frame of
 	// another size or format.
 	ErrFormatChanged = errors.New("media: format changed")
+	// ErrStreamChanged is returned by a source once when it goes on with other parameters,
+	// after a new connection: its Info has changed, and decoders must be opened again.
+	ErrStreamChanged = errors.New("media: stream changed")
 	// ErrDeviceLost says that the GPU or the audio device went away. Whoever owns the
 	// sink rebuilds it.
 	ErrDeviceLost = errors.New("device lost")

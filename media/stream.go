@@ -67,7 +67,13 @@ type Info struct {
 	Start    time.Duration // timestamp of the beginning
 	Live     bool          // cannot be paused or sought without losing what is sent meanwhile
 	Seekable bool
-	Streams  []Stream
+	// LocalTime says that timestamps are this machine's: ns of its monotonic clock since
+	// the source was opened, at which each unit would have come if the way had always been
+	// at its quickest. The sender's clock, its drift and its new beginnings are gone by
+	// then. Live sources that send what they make as they make it have it; those that hand
+	// out pieces of some seconds (HLS), and pipes, keep their own timestamps.
+	LocalTime bool
+	Streams   []Stream
 }
 
 // Best returns the stream of the given kind that plays by default, nil when there is
