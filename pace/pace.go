@@ -2,55 +2,19 @@
 //
 // It is pure: it never reads a clock and never sleeps. The time is an argument, what the
 // display did comes in through [Pacer.Observe], and what to do comes out as a
-// [Decision]. That is what makes every policy testable on a made-up timeline.
+// [Decision]. That is what makes every policy testable on a made-up timeline, and a
+// recorded one replayable ([Simulation]).
+//
+// The files follow a frame: its moment (live.go for live sources), the refresh for it
+// (vsync.go, cadence.go, vrr.go), whether it is shown (drop.go), what became of it
+// (observe.go), and how fast time runs meanwhile (speed.go).
 package pace
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/scanout-av/scanout/media"
 )
-
-// Config says how to pace. The zero value suits files.
-type Config struct {
-	// Lead is how long before its moment a frame is handed to the renderer, so that the
-	// display and not our wake-up decides when it appears. 0: half a refresh interval,
-	// raised when the GPU needs longer, or DefaultLead where the display has none.
-	Lead time.Duration
-	// LateTolerance is how far a frame may be behind its moment before it is dropped
-	// although no newer frame is ready. 0: DefaultLateTolerance.
-	LateTolerance time.Duration
-	// MinRate is at most how long no picture is shown, however late all of them are. 0:
-	// DefaultMinRate.
-	MinRate time.Duration
-	// Unpaced shows every frame as soon as the sink takes it and drops none.
-	Unpaced bool
-}
-
-const (
-	// DefaultLead covers the recording and submission of a frame and a late wake-up.
-	DefaultLead = 4 * time.Millisecond
-	// DefaultLateTolerance is the lower bound of ffplay's sync threshold: below it
-	// lateness is not seen, and dropping would be.
-	DefaultLateTolerance = 40 * time.Millisecond
-	// DefaultMinRate follows GStreamer's QoS: at least one picture a second, so that a
-	// machine that is too slow shows a slide show and not a black screen.
-	DefaultMinRate = time.Second
-)
-
-func (c Config) validate() (Config, error) {
-	if c.Lead < 0 || c.LateTolerance < 0 || c.MinRate < 0 {
-		return c, fmt.Errorf("pace: negative duration in %+v", c)
-	}
-	if c.LateTolerance == 0 {
-		c.LateTolerance = DefaultLateTolerance
-	}
-	if c.MinRate == 0 {
-		c.MinRate = DefaultMinRate
-	}
-	return c, nil
-}
 
 // Action is what to do with the frame at the head of the queue.
 type Action uint8
@@ -73,15 +37,29 @@ type Decision struct {
 	Target media.Instant
 	// Late is how far the frame is behind its moment; 0 when it is not.
 	Late time.Duration
+	// Reason says why (Drop).
+	Reason media.DropReason
+	// Reanchor asks the caller, who keeps the clock, to let time go on from this frame's
+	// moment at Target: what lies between is lost time, and not to be caught up with (Show).
+	Reanchor bool
 }
 
 // Candidate is the frame at the head of the queue, with its moments on the local clock.
 type Candidate struct {
 	Due      media.Instant // when it should become visible
+	Media    time.Duration // its time in the media
 	Duration time.Duration // how long it should stay; 0 when not known
+	// Received is when it arrived here, of a live source, and Ready when it was decoded; 0
+	// when not known.
+	Received, Ready media.Instant
 	// HasNext and NextDue describe the frame behind it, when it is decoded.
 	HasNext bool
 	NextDue media.Instant
+	// Behind is how many decoded frames wait behind it; at least 1 with HasNext.
+	Behind int
+	// Free says that nothing but the machine's clock gives the moments: no sound is
+	// playing that pictures must keep to.
+	Free bool
 }
 
 // Pacer decides for one stream.
@@ -89,35 +67,29 @@ type Candidate struct {
 type Pacer struct {
 	cfg      Config
 	display  media.Display
+	vsync    Vsync
+	now      media.Instant // the latest that was heard of
 	lastShow media.Instant
 	shown    bool
 	last     shownAt
 	stats    Stats
 	target   media.Instant // refresh of the newest frame to show, 0 when not known
-	inFlight int           // frames shown and not yet observed
-	// up is which way moments midway between two refreshes go.
-	up bool
+	inFlight flight        // frames shown and not yet observed
+	chosen   inFlight      // of the last Show decision
+	hidden   bool
+
+	cadence cadence
+	frames  interval
+	speed   speed
+	vrr     variable
+	live    Playout
+	depth   depth
+	waited  int // frames of a live source in a row that waited for the display
+
 	// extra is what the GPU's time adds to the lead; found from how late frames appear.
 	extra   time.Duration
 	minLate time.Duration // of the frames since count was 0
 	count   int
-}
-
-// shownAt is when the last observed frame was meant to appear and when it did.
-type shownAt struct {
-	target, actual media.Instant
-	serial         uint32
-}
-
-// Stats counts what became of frames and refreshes.
-type Stats struct {
-	Shown   int64
-	Dropped int64 // late, dropped before any GPU work
-	Late    int64 // shown, but visible more than half a refresh after the wanted one
-	// Repeated counts refreshes on which a picture stayed although its time was over,
-	// because the next one was not there.
-	Repeated int64
-	Missed   int64 // refreshes missed by a submitted frame, as the display reports them
 }
 
 // New returns a pacer.
@@ -126,14 +98,30 @@ func New(cfg Config) (*Pacer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pacer{cfg: cfg}, nil
+	p := &Pacer{cfg: cfg}
+	p.frames.nominal = float64(cfg.FrameInterval)
+	p.live.configure(&cfg)
+	p.SetDisplay(media.Display{})
+	return p, nil
 }
 
 // SetDisplay says where frames go. It may change while playing; frames on their way to the
 // display before are forgotten, because one that was lost reports nothing.
 func (p *Pacer) SetDisplay(d media.Display) {
-	p.display, p.last, p.target, p.extra, p.count, p.inFlight = d, shownAt{}, 0, 0, 0, 0
+	p.display, p.last, p.target, p.extra, p.count, p.inFlight = d, shownAt{}, 0, 0, 0, flight{}
+	p.vsync.Reset(d.Refresh)
+	p.cadence, p.speed, p.vrr = newCadence(), speed{}, variable{}
 }
+
+// SetHidden says whether anything of the window is visible. While nothing is, frames are
+// dropped when their time has come, but for one a second that finds out.
+func (p *Pacer) SetHidden(hidden bool) { p.hidden = hidden }
+
+// SetSound says whether sound has to follow changes of speed.
+func (p *Pacer) SetSound(on bool) { p.cfg.Sound = on }
+
+// Config returns the configuration with its defaults filled in.
+func (p *Pacer) Config() Config { return p.cfg }
 
 // Lead returns how long before its moment a frame is handed to the renderer.
 //
@@ -141,28 +129,31 @@ func (p *Pacer) SetDisplay(d media.Display) {
 // refresh before the wanted one, it can be early or late by almost as much without
 // missing it.
 func (p *Pacer) Lead() time.Duration {
-	switch r := p.display.Refresh; {
+	switch r := p.period(); {
 	case p.cfg.Lead > 0:
 		return p.cfg.Lead
-	case r > 0:
+	case r > 0 && !p.display.Variable():
 		return r/2 + p.extra
 	default:
 		return DefaultLead
 	}
 }
 
+// period is the refresh interval as far as it is known.
+func (p *Pacer) period() time.Duration { return time.Duration(p.vsync.Period()) }
+
 // Exact reports whether the display has refreshes and its stamps tell when they are,
 // rather than estimate it.
 func (p *Pacer) Exact() bool {
 	switch p.display.Source {
 	case media.PresentTiming, media.PresentGoogle, media.PresentWait, media.PresentWayland, media.PresentX11, media.PresentSimulated:
-		return p.display.Refresh > 0 && !p.cfg.Unpaced
+		return p.display.Refresh > 0 && !p.display.Variable() && !p.cfg.Unpaced
 	}
 	return false
 }
 
 // exact reports whether the phase of the refreshes is known.
-func (p *Pacer) exact() bool { return p.Exact() && p.last.actual != 0 }
+func (p *Pacer) exact() bool { return p.Exact() && p.vsync.Known() }
 
 // NextRefresh returns the first refresh at or after t, t itself where refreshes are not
 // known.
@@ -170,160 +161,109 @@ func (p *Pacer) NextRefresh(t media.Instant) media.Instant {
 	if !p.exact() {
 		return t
 	}
-	v, part := p.nearest(t)
-	if part > 0 && v < t {
-		v = v.Add(p.display.Refresh)
-	}
-	return v
-}
-
-// nearest returns the refresh nearest to due, and how far due lies behind the one before
-// it, in refreshes.
-func (p *Pacer) nearest(due media.Instant) (v media.Instant, part float64) {
-	r := p.display.Refresh
-	d := due.Sub(p.last.actual)
-	n := d / r
-	rest := d - n*r
-	if rest < 0 {
-		n, rest = n-1, rest+r
-	}
-	if rest > r/2 {
-		n++
-	}
-	return p.last.actual.Add(n * r), float64(rest) / float64(r)
-}
-
-// refresh returns the refresh for a frame that is due at due. A moment about midway
-// between two goes to the same side as the one before, or jitter would turn an even
-// cadence into an uneven one.
-func (p *Pacer) refresh(due media.Instant) media.Instant {
-	if !p.exact() {
-		return due
-	}
-	r := p.display.Refresh
-	v, part := p.nearest(due)
-	switch {
-	case part < 0.4 || part > 0.6:
-		p.up = part > 0.5
-	case p.up && part <= 0.5:
-		v = v.Add(r)
-	case !p.up && part > 0.5:
-		v = v.Add(-r)
-	}
-	return v
-}
-
-// free returns v, or the refresh after it when v has shown or will show a frame already.
-func (p *Pacer) free(v media.Instant) media.Instant {
-	if r := p.display.Refresh; p.exact() && p.target != 0 && v < p.target.Add(r*3/4) {
-		p.up = true // midway moments had better go up
-		return v.Add(r)
-	}
-	return v
-}
-
-// outpaced reports whether the next frame's refresh will have come before this one's can be:
-// showing it would only keep a lag alive.
-func (p *Pacer) outpaced(now, target media.Instant, c Candidate) bool {
-	if !c.HasNext {
-		return false // a late picture beats none
-	}
-	if !p.exact() {
-		return c.NextDue <= now
-	}
-	// Each frame on its way takes a refresh of its own, and this one comes after them.
-	r := p.display.Refresh
-	visible := max(now, p.last.actual.Add(time.Duration(1+p.inFlight)*r))
-	return target.Add(c.NextDue.Sub(c.Due)) <= visible.Add(r/4)
+	return p.vsync.At(ceil(p.vsync.Index(t) - 1e-6))
 }
 
 // Decide says what to do at now with the frame at the head of the queue.
+//
+// The path of a frame: 1. Too old for its contract: away with it. 2. The refresh nearest to
+// its moment that is still free. 3. Not yet its lead before that refresh: wait. 4. Nobody
+// can see it: away with it. 5. So late that it cannot be caught up with, and no sound
+// plays: time starts anew with it. 6. The frame behind it is due by then, too, or it is later than is
+// worth the work: away with it. 7. Show.
 func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	if p.cfg.Unpaced {
 		return Decision{Action: Show}
 	}
-	wanted := p.refresh(c.Due)
-	lead, target := p.Lead(), p.free(wanted)
-	if now < target.Add(-lead) {
-		return Decision{Action: Wait, Until: target.Add(-lead)}
+	now = max(now, p.now) // a clock that goes back must not make anybody wait for it
+	p.now = now
+	if p.cfg.Live {
+		if reason := p.contract(now, &c); reason != media.DropNone {
+			return p.drop(&c, now, reason)
+		}
+		if p.cfg.Policy == PolicyFreshest {
+			return p.freshest(now, &c)
+		}
+	}
+	pl := p.place(now, &c)
+	if now < pl.submit && !pl.outpaced {
+		return Decision{Action: Wait, Until: pl.submit}
+	}
+	if p.hidden && p.recently(now) {
+		return p.drop(&c, now, media.DropHidden)
 	}
 	late := max(now.Sub(c.Due), 0)
-	if p.shown && now.Sub(p.lastShow) < p.cfg.MinRate && (p.outpaced(now, wanted, c) || late > max(p.cfg.LateTolerance, c.Duration)) {
-		return p.drop(late)
+	if p.reanchors(&c, late) {
+		pl.target = max(pl.target, p.NextRefresh(now))
+		p.stats.Reanchored++
+		p.inFlight.broken = true
+		return p.show(&c, &pl, late, true)
 	}
-	p.target = target
-	return Decision{Action: Show, Target: target, Late: late}
+	if p.recently(now) {
+		switch {
+		case pl.outpaced && pl.target.Sub(c.Due) < p.period():
+			return p.drop(&c, now, media.DropOutpaced)
+		case pl.outpaced:
+			return p.drop(&c, now, media.DropLate)
+		case late > max(p.cfg.LateTolerance, c.Duration) && !p.cfg.Live:
+			return p.drop(&c, now, media.DropLate)
+		}
+	}
+	return p.show(&c, &pl, late, false)
 }
 
-func (p *Pacer) drop(late time.Duration) Decision {
-	p.stats.Dropped++
-	return Decision{Action: Drop, Late: late}
+// place is where a frame goes.
+type place struct {
+	target media.Instant // when it becomes visible
+	submit media.Instant // when to hand it over
+	// outpaced says that the frame behind it belongs there as well.
+	outpaced bool
+}
+
+// place finds the moment at which c can be shown.
+func (p *Pacer) place(now media.Instant, c *Candidate) place {
+	switch {
+	case p.display.Variable():
+		return p.placeVariable(now, c)
+	case p.exact():
+		return p.placeFixed(now, c)
+	}
+	// A late picture beats none, so a frame with nothing behind it is never outpaced.
+	return place{target: c.Due, submit: c.Due.Add(-p.Lead()), outpaced: c.HasNext && c.NextDue <= now}
+}
+
+func (p *Pacer) show(c *Candidate, pl *place, late time.Duration, reanchor bool) Decision {
+	p.seen(c)
+	p.chosen = inFlight{due: c.Due, target: pl.target}
+	p.target = pl.target
+	return Decision{Action: Show, Target: pl.target, Late: late, Reanchor: reanchor}
 }
 
 // Showing records that the frame of the last Show decision was submitted at now.
 func (p *Pacer) Showing(now media.Instant) {
 	p.lastShow, p.shown = now, true
-	p.inFlight++
+	p.inFlight.push(p.chosen)
+	p.chosen = inFlight{}
 	p.stats.Shown++
 }
 
-// Observe takes what the display reported about a frame: once for every frame shown, in
-// order.
-func (p *Pacer) Observe(f *media.Presented) {
-	p.inFlight = max(p.inFlight-1, 0)
-	half := f.Refresh / 2
-	if f.Target != 0 && f.Actual != 0 && f.Actual.Sub(f.Target) > max(half, time.Millisecond) {
-		p.stats.Late++
-	}
-	p.stats.Missed += int64(f.Missed)
-	if q := &p.last; f.Refresh > 0 && f.Actual != 0 {
-		if q.actual != 0 && q.target != 0 && q.serial == f.Serial {
-			over := f.Actual.Sub(q.actual) - f.Target.Sub(q.target)
-			if n := (over + half) / f.Refresh; n > 0 {
-				p.stats.Repeated += int64(n)
-			}
-		}
-		*q = shownAt{f.Target, f.Actual, f.Serial}
-		if f.Target != 0 {
-			p.adapt(f)
-		}
-	}
-}
-
-// adaptFrames is how many frames in a row must be late, or one be early, before the lead
-// changes: enough to tell the GPU's time from a hiccup.
-const adaptFrames = 30
-
-// maxExtra bounds the lead, in refreshes: beyond it the sink's own queue is full.
-const maxExtra = 3
-
-// adapt raises the lead when even the quickest of the last frames came a refresh late,
-// because drawing takes longer than the lead, and lowers it when a frame comes early.
-func (p *Pacer) adapt(f *media.Presented) {
-	if p.cfg.Lead > 0 || !p.exact() {
-		return
-	}
-	r := f.Refresh
-	late := f.Actual.Sub(f.Target)
-	if late < -r*3/4 && p.extra > 0 {
-		p.extra = max(p.extra-r/2, 0)
-		p.count = 0
-		return
-	}
-	if p.count == 0 || late < p.minLate {
-		p.minLate = late
-	}
-	if p.count++; p.count < adaptFrames {
-		return
-	}
-	p.count = 0
-	if p.minLate > r*3/4 {
-		p.extra = min(p.extra+r/2, maxExtra*r)
-	}
-}
-
 // Reset forgets what was shown: after a seek or a pause. The display's phase stays.
-func (p *Pacer) Reset() { p.shown, p.last.target, p.target = false, 0, 0 }
+func (p *Pacer) Reset() {
+	p.shown, p.last.target, p.last.due, p.target = false, 0, 0, 0
+	p.inFlight.broken = true
+	p.frames.reset()
+	p.live.Reset()
+	p.depth = depth{}
+}
 
 // Stats returns the counts so far.
-func (p *Pacer) Stats() Stats { return p.stats }
+func (p *Pacer) Stats() Stats {
+	s := p.stats
+	s.Refresh = p.period()
+	if p.exact() {
+		s.RefreshStamps = p.vsync.Stamps()
+	}
+	s.Speed = p.Speed()
+	s.Delay = p.live.Delay()
+	return s
+}

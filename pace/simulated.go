@@ -18,8 +18,8 @@ import (
 // With VRRMin and VRRMax it waits for pictures: one appears when it is ready and wanted,
 // VRRMin after the refresh before at the soonest. When none comes for VRRMax, the display
 // repeats what it shows, and is busy for VRRMin; for a source slower than its range it
-// spreads these repeats evenly over the interval that it saw last, as graphics drivers do
-// ("low framerate compensation").
+// spreads these repeats evenly over the interval that it expects from those before, as
+// graphics drivers do ("low framerate compensation").
 //
 // The zero value has no refresh: every picture is visible at once.
 // Concurrency: one goroutine.
@@ -46,12 +46,16 @@ type Simulated struct {
 
 	start    media.Instant // a refresh
 	last     media.Instant // refresh of the newest picture
-	interval time.Duration // between the newest two pictures
+	wanted   media.Instant // when it was ready and wanted
+	interval time.Duration // between such moments, averaged
+	expected media.Instant // the next such moment
 	started  bool
 }
 
 // Start sets the phase: a refresh happens at t, but for its jitter.
-func (s *Simulated) Start(t media.Instant) { s.start, s.last, s.interval, s.started = t, 0, 0, true }
+func (s *Simulated) Start(t media.Instant) {
+	s.start, s.last, s.wanted, s.interval, s.started = t, 0, 0, 0, true
+}
 
 // Display describes the display: nominal says what it claims to be, 0 for the truth.
 func (s *Simulated) Display(nominal time.Duration) media.Display {
@@ -194,13 +198,19 @@ func (s *Simulated) Present(done, target media.Instant) (visible media.Instant, 
 func (s *Simulated) presentVariable(done, target media.Instant) (visible media.Instant, missed int) {
 	v := max(done, target)
 	if s.last != 0 {
+		d := v.Sub(s.wanted)
+		s.wanted = v
 		v = max(v, s.lastScan(v).Add(s.VRRMin))
+		if s.interval == 0 {
+			s.interval = d
+		}
+		s.interval += (d - s.interval) / 4
+	} else {
+		s.wanted = v
 	}
+	s.expected = s.wanted.Add(s.interval)
 	if s.Jitter > 0 {
 		v = v.Add(time.Duration(s.chance(int64(v), 1) * float64(s.Jitter)))
-	}
-	if s.last != 0 {
-		s.interval = v.Sub(s.last)
 	}
 	s.last = v
 	if target != 0 {
@@ -209,13 +219,18 @@ func (s *Simulated) presentVariable(done, target media.Instant) (visible media.I
 	return v, missed
 }
 
+// repeatMargin is how near to VRRMax pictures may come before the display is to repeat them
+// in between: just at it, a repeat and the next picture would collide.
+const repeatMargin = time.Millisecond
+
 // lastScan returns when the display began its last scan before t: of the newest picture,
 // or of a repeat since.
 func (s *Simulated) lastScan(t media.Instant) media.Instant {
 	scan := s.last
-	if n := (s.interval + s.VRRMax - 1) / s.VRRMax; n > 1 && s.interval/n >= s.VRRMin {
-		for i := time.Duration(1); i < n && s.last.Add(i*s.interval/n) < t; i++ {
-			scan = s.last.Add(i * s.interval / n)
+	span := s.expected.Sub(s.last)
+	if n := (span + repeatMargin + s.VRRMax - 1) / s.VRRMax; n > 1 && span/n >= s.VRRMin {
+		for i := time.Duration(1); i < n && s.last.Add(i*span/n) < t; i++ {
+			scan = s.last.Add(i * span / n)
 		}
 	}
 	for t.Sub(scan) > s.VRRMax {

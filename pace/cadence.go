@@ -1,0 +1,139 @@
+package pace
+
+import (
+	"math"
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+)
+
+func ceil(x float64) float64 { return math.Ceil(x) }
+
+// cadence chooses between the two refreshes around a frame's moment.
+//
+// Rounding each moment to the nearest refresh is error diffusion: what one frame stays too
+// long, the next is shorter. It gives the best cadence of every pair of rates, as long as
+// it rounds the same way each time; but moments are known with some noise, and one that
+// falls midway would go now up, now down. So the threshold keeps away from the moments
+// that occur: a fraction that comes near it pushes it aside, as far as to the bounds, and
+// only one that drifts across a bound changes sides, once.
+type cadence struct {
+	threshold float64 // fractions above it round up
+}
+
+const (
+	// The threshold stays near the middle: a frame is at most cadenceHigh of a refresh from
+	// its moment.
+	cadenceLow, cadenceHigh = 0.4, 0.6
+	// cadenceMargin is the distance it keeps: ten times the noise of an estimate through a
+	// hundred stamps with 0.5 ms of jitter.
+	cadenceMargin = 0.03
+)
+
+func newCadence() cadence { return cadence{threshold: 0.5} }
+
+// round returns the refresh for a moment, in refreshes.
+func (c *cadence) round(x float64) float64 {
+	whole := math.Floor(x)
+	part := x - whole
+	if part <= c.threshold {
+		if part > c.threshold-cadenceMargin {
+			c.threshold = min(part+cadenceMargin, cadenceHigh)
+		}
+		return whole
+	}
+	if part < c.threshold+cadenceMargin {
+		c.threshold = max(part-cadenceMargin, cadenceLow)
+	}
+	return whole + 1
+}
+
+// peek is round for a frame whose turn has not come.
+func (c cadence) peek(x float64) float64 { return c.round(x) }
+
+// placeFixed finds the refresh for c.
+func (p *Pacer) placeFixed(now media.Instant, c *Candidate) place {
+	v := &p.vsync
+	x := v.Index(c.Due)
+	n := p.cadence.peek(x)
+	if p.target != 0 {
+		// Each refresh shows one frame.
+		n = max(n, math.Round(v.Index(p.target))+1)
+	}
+	outpaced := false
+	if c.HasNext {
+		// Each frame on its way takes a refresh of its own, and this one comes after them. A
+		// quarter of a refresh is what it may be late and still be quicker than it seems.
+		visible := max(v.Index(now), v.Index(p.last.actual)+float64(1+p.inFlight.n)) + 0.25
+		if p.last.actual == 0 {
+			visible = v.Index(now) + 0.25
+		}
+		next := p.cadence.peek(v.Index(c.NextDue))
+		outpaced = next <= max(n, visible)
+	}
+	target := v.At(n)
+	return place{target: target, submit: target.Add(-p.Lead()), outpaced: outpaced}
+}
+
+// seen takes note of a frame whose turn is over, shown or not.
+func (p *Pacer) seen(c *Candidate) {
+	if p.exact() {
+		x := p.vsync.Index(c.Due)
+		p.cadence.round(x)
+		p.speed.observe(x)
+	}
+	p.frames.observe(c.Media)
+}
+
+// interval finds a source's frame interval from its timestamps. Containers round those, to
+// a millisecond in Matroska; the interval is the way from the first to the newest stamp
+// over the number of frames, as long as each step is about as long as the others.
+type interval struct {
+	nominal     float64 // what the source says, ns; 0 for nothing
+	first, last time.Duration
+	n           int // steps
+}
+
+const (
+	// intervalRounding is how far steps may be apart and be held to be rounded: mpv's 3.1 ms,
+	// which covers the 3 ms of a container that stores 1/300 s.
+	intervalRounding = 3100 * time.Microsecond
+	// intervalKnown is after how many steps an average is trusted: rounding to a
+	// millisecond then makes 0.03 % at 60 fps.
+	intervalKnown = 240
+	// intervalConfirms is after how many steps the source's own word is, when they do not
+	// disagree.
+	intervalConfirms = 8
+)
+
+func (v *interval) reset() { v.n, v.first, v.last = -1, 0, 0 }
+
+func (v *interval) observe(at time.Duration) {
+	if v.n > 0 {
+		mean := float64(v.last-v.first) / float64(v.n)
+		if math.Abs(float64(at-v.last)-mean) > float64(intervalRounding) {
+			v.n = -1
+		}
+	}
+	if v.n <= 0 && v.last == 0 && v.first == 0 || v.n < 0 {
+		v.first, v.last, v.n = at, at, 0
+		return
+	}
+	v.last = at
+	v.n++
+}
+
+// value returns the interval in ns, 0 when it is not known or frames come unevenly.
+func (v *interval) value() float64 {
+	if v.n < intervalConfirms {
+		return 0
+	}
+	mean := float64(v.last-v.first) / float64(v.n)
+	if v.nominal > 0 && math.Abs(mean-v.nominal) <= float64(intervalRounding)/float64(v.n) {
+		return v.nominal
+	}
+	if v.n < intervalKnown {
+		return 0
+	}
+	return mean
+}
