@@ -49,6 +49,7 @@ func (t *benchTable) note(format string, a ...any) {
 var benchmarks = []benchmark{
 	{"queue", "hand-over of one pointer between two threads", benchQueue},
 	{"ffi", "one call of a C function", benchFFI},
+	{"pacing", "every source rate on every display rate, on a simulated display", benchPacing},
 	{"scheduler", "lateness of waking up at an absolute moment", benchScheduler},
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
 	{"yuv", "colour conversion on the CPU", benchYUV},
