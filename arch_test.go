@@ -37,6 +37,7 @@ var rows = []row{
 	{path: "internal/libav", floor: time1},
 	{path: "internal/sdl", floor: time1},
 	{path: "internal/udp", floor: time1}, // sockets without knowledge of RTP: receivers, the sender and tests use it
+	{path: "internal/wl", floor: time1},
 	{path: "tune", floor: time1, onlyFrom: []string{"cmd/..."}},
 
 	{path: "pace", floor: policy},

@@ -32,22 +32,25 @@ const (
 	PresentGoogle                  // VK_GOOGLE_display_timing
 	PresentWayland                 // Wayland presentation-time
 	PresentX11                     // X11 Present extension
+	PresentCallback                // Wayland frame callback: when the compositor took it up, estimated
 	PresentFence                   // GPU fence or acquire time: estimated
 	PresentSimulated               // the offscreen output's simulated vblank
 	PresentImmediate               // no display: the moment the frame was written
 )
+
+// Estimated reports whether stamps of this source are guesses: when the screen was due to
+// change and not when it did.
+func (p PresentSource) Estimated() bool {
+	return p == PresentUnknown || p == PresentCallback || p == PresentFence
+}
 
 func (p PresentSource) String() string {
 	if p > PresentImmediate {
 		p = PresentUnknown
 	}
 	return [...]string{"unknown", "present_timing", "present_wait", "google_display_timing", "wayland",
-		"x11", "fence (estimated)", "simulated vblank", "immediate"}[p]
+		"x11", "frame callback (estimated)", "fence (estimated)", "simulated vblank", "immediate"}[p]
 }
-
-// Estimated reports whether the stamp is a guess about the display: nothing beyond the GPU
-// has confirmed it.
-func (p PresentSource) Estimated() bool { return p == PresentUnknown || p == PresentFence }
 
 // DropReason says why a frame was decoded and not shown. Each frame that goes unseen has
 // one, so that what the pacer did is not blamed on the network, or the other way round.

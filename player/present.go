@@ -49,9 +49,13 @@ type presenter struct {
 
 	fullscreen bool
 	shownOn    media.Display
-	sched      media.Scheduled
-	fb         media.Presented
-	event      media.Event
+	stamps     struct { // of the newest report
+		source  media.PresentSource
+		refresh time.Duration
+	}
+	sched media.Scheduled
+	fb    media.Presented
+	event media.Event
 }
 
 func (p *Player) present() error {

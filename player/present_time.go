@@ -108,6 +108,11 @@ func (s *presenter) silent() bool {
 func (s *presenter) feedback() {
 	p := s.p
 	for s.sink.Feedback(&s.fb) {
+		if s.fb.Source != s.stamps.source || s.fb.Refresh != s.stamps.refresh {
+			// A window on another display, another rate, or a compositor that never answers.
+			s.stamps.source, s.stamps.refresh = s.fb.Source, s.fb.Refresh
+			s.display(false)
+		}
 		if s.fb.Number == 0 {
 			continue // a picture drawn again
 		}

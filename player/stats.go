@@ -32,6 +32,7 @@ type Stats struct {
 	Late      int64 // visible more than half a refresh after their moment
 	Repeated  int64 // refreshes on which a picture outstayed its time
 	Missed    int64 // refreshes missed by submitted frames
+	Discarded int64 // submitted frames that the display says it never showed
 	Copies    int64 // CPU copies of a plane, by decoder and renderer
 	ReadErrors, DecodeErrors,
 	AudioErrors, AudioUnderruns int64
@@ -78,7 +79,7 @@ type CPU struct{ User, System time.Duration }
 // counters are written by the stages and read by Stats.
 type counters struct {
 	decoded, skipped, readErrors, decodeErrors, audioErrors, audioGaps atomic.Int64
-	pauses, shown, copies                                              atomic.Int64
+	pauses, shown, copies, discarded                                   atomic.Int64
 	position                                                           atomic.Int64 // ns
 	firstAt                                                            atomic.Int64 // Instant
 	inUseAtClose                                                       atomic.Int64
@@ -168,6 +169,9 @@ func (c *counters) pacer(p *Player) {
 // it, 0 when that is not known.
 func (c *counters) observe(f *media.Presented, due media.Instant) {
 	c.copies.Add(int64(f.Copies))
+	if f.Discarded {
+		c.discarded.Add(1)
+	}
 	if f.Actual == 0 {
 		return
 	}
@@ -192,7 +196,7 @@ func (p *Player) Stats() Stats {
 	s := Stats{
 		Decoded: c.decoded.Load(), Presented: c.shown.Load(), Skipped: c.skipped.Load(),
 		Dropped: c.dropped.Load(), Late: c.late.Load(), Repeated: c.repeated.Load(), Missed: c.missed.Load(),
-		Copies:     c.copies.Load(),
+		Copies: c.copies.Load(), Discarded: c.discarded.Load(),
 		ReadErrors: c.readErrors.Load(), DecodeErrors: c.decodeErrors.Load(), AudioErrors: c.audioErrors.Load(),
 		Position: p.Position(),
 		AVOffset: distribution(&c.avOffset), Interval: distribution(&c.interval), Latency: distribution(&c.latency),

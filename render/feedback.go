@@ -6,6 +6,23 @@ import (
 	"github.com/scanout-av/scanout/media"
 )
 
+// commits is a window system that says what became of what was committed to a window;
+// *wl.Feedback is one.
+type commits interface {
+	// Request asks about the next commit, Withdraw takes that back.
+	Request(*media.Presented)
+	Withdraw()
+	// Wait waits until at most n commits have not been taken up.
+	// Errors: media.ErrAgain at the deadline; media.ErrDeviceLost.
+	Wait(n int, deadline media.Instant) error
+	// Next pops what became of the oldest commit.
+	Next(*media.Presented) bool
+	// Refresh is the display's interval, 0 when not known.
+	Refresh() time.Duration
+	Source() media.PresentSource
+	Close()
+}
+
 // pendingRing holds what has been presented and not been reported. When nobody asks,
 // the oldest are lost.
 type pendingRing struct {

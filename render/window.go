@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/internal/vk"
+	"github.com/scanout-av/scanout/internal/wl"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -35,7 +37,9 @@ type Window struct {
 	acquired bool
 	index    uint32 // of the acquired image
 	t        target
+	p        pending // of the frame being presented; here, because interfaces take its address
 
+	commits   commits // nil where the window system does not say what became of frames
 	refresh   time.Duration
 	last      media.Instant // a recent refresh
 	fast      int           // frames in a row that came much sooner than a refresh
@@ -77,6 +81,7 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 		return nil, err
 	}
 	w.chain.init(w.r)
+	w.watch()
 	if err := w.resize(); err != nil && err != media.ErrAgain {
 		w.native = nil // stays the caller's
 		_ = w.Close()
@@ -95,6 +100,19 @@ func instanceFor(cfg *Config, extensions []string) (in *gpu.Instance, drop func(
 		return nil, nil, err
 	}
 	return in, in.Close, nil
+}
+
+// watch asks the window system to say when frames appear.
+func (w *Window) watch() {
+	n, ok := w.native.(interface{ Native() sdl.Native })
+	if !ok {
+		return
+	}
+	if v := n.Native(); v.System == sdl.SystemWayland {
+		if f, err := wl.Watch(v.Display, v.Window, w.cfg.Now); err == nil {
+			w.commits = f
+		}
+	}
 }
 
 // Name says what renders where.
@@ -117,7 +135,20 @@ func (w *Window) Display() media.Display {
 	if w.r.d.PresentWait {
 		d.Source = media.PresentWait
 	}
+	if w.commits != nil {
+		d.Source, d.Throttled, d.Refresh = w.commits.Source(), true, w.interval()
+	}
 	return d
+}
+
+// interval is the display's refresh interval, by the best that is known.
+func (w *Window) interval() time.Duration {
+	if w.commits != nil {
+		if r := w.commits.Refresh(); r > 0 {
+			return r
+		}
+	}
+	return w.refresh
 }
 
 // resize makes a swapchain of the window's present size.
@@ -146,8 +177,21 @@ func (w *Window) resize() error {
 // Errors: media.ErrAgain at the deadline, which is also when a hidden window is asked
 // again; media.ErrDeviceLost.
 func (w *Window) Begin(deadline media.Instant) error {
-	if err := w.r.begin(deadline); err != nil || w.acquired {
+	if err := w.r.begin(deadline); err != nil {
 		return err
+	}
+	if w.commits != nil {
+		// One commit is taken up at a refresh. Presenting earlier would block, for as long as
+		// the window is hidden.
+		if err := w.commits.Wait(0, deadline); err != nil {
+			if err == media.ErrAgain {
+				return err
+			}
+			return w.r.fail(fmt.Errorf("render: %w", err))
+		}
+	}
+	if w.acquired {
+		return nil
 	}
 	timeout := ^uint64(0)
 	if deadline != 0 {
@@ -204,7 +248,8 @@ func (w *Window) pace() {
 func (w *Window) Present(s *media.Scheduled) error {
 	r := w.r
 	repeat := s.Repeat && r.current >= 0
-	p := stamped(s, s.Frame, 0, w.refresh)
+	p := &w.p
+	*p = stamped(s, s.Frame, 0, w.interval())
 	if !w.acquired {
 		if err := w.Begin(0); err != nil {
 			if s.Frame != nil {
@@ -237,7 +282,11 @@ func (w *Window) Present(s *media.Scheduled) error {
 		return err
 	}
 	r.current = i
-	res := w.present()
+	if s.Repeat {
+		p.Number = 0
+	}
+	p.Submitted, p.drawValue = w.cfg.Now(), e.drawValue
+	res := w.present(p)
 	if res == vk.ERROR_OUT_OF_DATE_KHR {
 		// The window changed while the frame was drawn: once more, in the new size.
 		w.stale = true
@@ -248,14 +297,16 @@ func (w *Window) Present(s *media.Scheduled) error {
 			if err := w.draw(e, true); err != nil {
 				return err
 			}
-			res = w.present()
+			res = w.present(p)
 		}
 	}
 	if res < 0 && res != vk.ERROR_OUT_OF_DATE_KHR {
 		return r.fail(fmt.Errorf("render: present: %w", res))
 	}
-	p.Submitted, p.drawValue, p.presentID = w.cfg.Now(), e.drawValue, w.presentID
-	r.pending.push(&p)
+	if w.commits == nil {
+		p.Submitted, p.drawValue, p.presentID = w.cfg.Now(), e.drawValue, w.presentID
+		r.pending.push(p)
+	}
 	return r.collect()
 }
 
@@ -269,12 +320,18 @@ func (w *Window) draw(e *entry, again bool) error {
 	return nil
 }
 
-func (w *Window) present() vk.Result {
+func (w *Window) present(p *pending) vk.Result {
 	w.acquired = false
+	if w.commits != nil {
+		w.commits.Request(&p.Presented)
+	}
 	if w.r.d.PresentWait {
 		w.presentID++
 	}
 	res := w.chain.present(w.r, w.index, w.presentID)
+	if res < 0 && w.commits != nil {
+		w.commits.Withdraw()
+	}
 	if res == vk.SUBOPTIMAL_KHR || res == vk.ERROR_OUT_OF_DATE_KHR {
 		w.stale = true
 	}
@@ -283,6 +340,16 @@ func (w *Window) present() vk.Result {
 
 // Feedback pops what is known about the oldest presented frame.
 func (w *Window) Feedback(p *media.Presented) bool {
+	if w.commits != nil {
+		if !w.commits.Next(p) {
+			return false
+		}
+		if p.Actual != 0 {
+			w.last = p.Actual
+			p.Missed = missed(p.Target, p.Actual, p.Refresh)
+		}
+		return true
+	}
 	q := w.r.pending.oldest()
 	if q == nil || w.r.lost != nil {
 		return false
@@ -328,6 +395,10 @@ func (w *Window) Close() error {
 		return nil
 	}
 	_ = w.r.idle()
+	if w.commits != nil {
+		w.commits.Close()
+		w.commits = nil
+	}
 	w.chain.free(w.r)
 	w.r.in.DestroySurface(w.surface)
 	err := w.r.close()

@@ -63,6 +63,7 @@ type framesReport struct {
 	Late      int64   `json:"late"`
 	Repeated  int64   `json:"repeated"`
 	Missed    int64   `json:"missed_vsyncs"`
+	Discarded int64   `json:"never_shown"`
 	Skipped   int64   `json:"skipped"`
 	PerSecond float64 `json:"per_second"`
 }
@@ -100,6 +101,7 @@ type errorsReport struct {
 
 type presentationReport struct {
 	Source    string  `json:"source"`
+	Estimated bool    `json:"estimated"` // the stamps are guesses
 	RefreshHz float64 `json:"refresh_hz"`
 }
 
@@ -123,7 +125,7 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		Media:  info.Name,
 		Output: string(cfg.Output),
 		Frames: framesReport{Decoded: s.Decoded, Presented: s.Presented, Dropped: s.Dropped, Late: s.Late,
-			Repeated: s.Repeated, Missed: s.Missed, Skipped: s.Skipped},
+			Repeated: s.Repeated, Missed: s.Missed, Discarded: s.Discarded, Skipped: s.Skipped},
 		GCCycles: s.GCCycles,
 		Pool: poolReport{s.Pool.Slots, s.Pool.SlotBytes, s.Pool.Peak, s.Pool.InUseAtClose,
 			s.Pool.Fallbacks, s.Pool.HugePages},
@@ -135,7 +137,7 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		CPU:          cpuReport{User: round(s.CPU.User.Seconds()), System: round(s.CPU.System.Seconds())},
 		RSS:          residentMB(),
 		Errors:       errorsReport{s.ReadErrors, s.DecodeErrors, s.AudioErrors, s.AudioUnderruns},
-		Presentation: presentationReport{Source: s.Source.String()},
+		Presentation: presentationReport{Source: s.Source.String(), Estimated: s.Source.Estimated()},
 		Renderer:     s.Renderer,
 		Decoder:      s.Decoder,
 		Audio:        s.Audio,

@@ -1,6 +1,7 @@
 package sdl
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -119,6 +120,51 @@ func (s *Library) OpenWindow(cfg WindowConfig) (*Window, error) {
 
 // Driver returns SDL's name of the window system: "x11", "wayland", "KMSDRM"….
 func (w *Window) Driver() string { return dl.GoString(dl.Call(w.s.fn.getCurrentVideoDriver)) }
+
+// System is a window system.
+type System uint8
+
+// Window systems whose objects a window gives access to.
+const (
+	SystemOther System = iota
+	SystemX11
+	SystemWayland
+)
+
+// Native is a window in its window system's own terms.
+// Ownership: SDL's; valid while the window is open. A software window on Wayland may be
+// made anew by the first call of Surface.
+type Native struct {
+	System  System
+	Display uintptr // Display * or struct wl_display *
+	Window  uintptr // X window, or struct wl_surface *
+}
+
+// Offsets in SDL_SysWMinfo, 64-bit, and SDL_SYSWM_TYPE.
+const (
+	wmSubsystem, wmDisplay, wmWindow = 4, 8, 16
+	wmX11, wmWayland                 = 2, 6
+)
+
+// Native returns the window's own objects, SystemOther where there are none to have.
+func (w *Window) Native() Native {
+	info := new([96]byte) // an SDL_SysWMinfo is 72 bytes
+	dl.Call(w.s.fn.getVersion, uintptr(unsafe.Pointer(info)))
+	if unsafe.Sizeof(uintptr(0)) != 8 || dl.Call(w.s.fn.getWindowWMInfo, w.win, uintptr(unsafe.Pointer(info)))&0xff == 0 {
+		return Native{}
+	}
+	le := binary.LittleEndian
+	n := Native{Display: uintptr(le.Uint64(info[wmDisplay:])), Window: uintptr(le.Uint64(info[wmWindow:]))}
+	switch le.Uint32(info[wmSubsystem:]) {
+	case wmX11:
+		n.System = SystemX11
+	case wmWayland:
+		n.System = SystemWayland
+	default:
+		return Native{}
+	}
+	return n
+}
 
 // Close destroys the window and gives the screen saver back. Closing twice does nothing.
 func (w *Window) Close() error {

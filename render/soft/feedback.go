@@ -1,9 +1,28 @@
 package soft
 
 import (
+	"time"
+
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
+
+// commits is a window system that says what became of what was committed to a window;
+// *wl.Feedback is one.
+type commits interface {
+	// Request asks about the next commit, Withdraw takes that back.
+	Request(*media.Presented)
+	Withdraw()
+	// Wait waits until at most n commits have not been taken up.
+	// Errors: media.ErrAgain at the deadline; media.ErrDeviceLost.
+	Wait(n int, deadline media.Instant) error
+	// Next pops what became of the oldest commit.
+	Next(*media.Presented) bool
+	// Refresh is the display's interval, 0 when not known.
+	Refresh() time.Duration
+	Source() media.PresentSource
+	Close()
+}
 
 // maxFeedback is how many frames may wait to be asked about; older ones are forgotten.
 const maxFeedback = 32

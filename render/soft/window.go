@@ -6,6 +6,8 @@ import (
 	"image"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/sdl"
+	"github.com/scanout-av/scanout/internal/wl"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 	"github.com/scanout-av/scanout/yuv"
@@ -27,6 +29,8 @@ type Window struct {
 	last    media.Instant // newest update
 	handing time.Duration // how long handing a picture over takes, smoothed
 	reports reports
+	commits commits         // nil where the window system does not say what became of pictures
+	report  media.Presented // of the picture being shown; here, because interfaces take its address
 	drawn   bool
 	exposed bool // all of the window must be shown again
 }
@@ -50,7 +54,22 @@ func NewWindow(cfg Config) (*Window, error) {
 		return nil, errors.Join(err, w.win.Close())
 	}
 	w.readRefresh()
+	w.watch()
 	return w, nil
+}
+
+// watch asks the window system to say when pictures appear. The window's own memory must
+// have been asked for: it may have made a new window of it.
+func (w *Window) watch() {
+	n, ok := w.win.(interface{ Native() sdl.Native })
+	if !ok {
+		return
+	}
+	if v := n.Native(); v.System == sdl.SystemWayland {
+		if f, err := wl.Watch(v.Display, v.Window, w.cfg.Now); err == nil {
+			w.commits = f
+		}
+	}
 }
 
 func (w *Window) readRefresh() {
@@ -96,10 +115,14 @@ func (w *Window) Name() string {
 	return name
 }
 
-// Display describes the window. Its refresh interval is what the display says of itself;
-// when pictures really appear is not known.
+// Display describes the window. On Wayland the compositor says when pictures appear;
+// elsewhere that is not known, and the refresh interval is what the display says of itself.
 func (w *Window) Display() media.Display {
 	width, height := w.win.DrawableSize()
+	if w.commits != nil {
+		return media.Display{Width: width, Height: height, Refresh: w.refresh(), Source: w.commits.Source(),
+			Throttled: true, Last: w.last, Mode: media.PresentModeMailbox, Depth: 1}
+	}
 	return media.Display{Width: width, Height: height, Refresh: w.display.Period, Source: media.PresentFence,
 		Throttled: w.display.Period > 0, Last: w.last}
 }
@@ -107,14 +130,34 @@ func (w *Window) Display() media.Display {
 // Begin waits until the display can take another picture.
 // Errors: media.ErrAgain at the deadline.
 func (w *Window) Begin(deadline media.Instant) error {
+	if w.commits != nil {
+		if err := w.commits.Wait(0, deadline); err != nil {
+			if err == media.ErrAgain {
+				return err
+			}
+			return fmt.Errorf("soft: %w", err)
+		}
+		return nil
+	}
 	return waitReady(&w.display, &w.cfg, deadline)
+}
+
+// refresh is the display's interval, by the best that is known.
+func (w *Window) refresh() time.Duration {
+	if w.commits != nil && w.cfg.Refresh == 0 {
+		if r := w.commits.Refresh(); r > 0 {
+			return r
+		}
+	}
+	return w.display.Period
 }
 
 // Present draws s into the window's memory, waits for its moment and shows it.
 //
 // A picture with a target is shown then, at most 100 ms from now; one without, on the
 // next refresh that a display of this rate would have. Handing over starts earlier by the
-// time that it usually takes.
+// time that it usually takes. Where the compositor latches pictures at its own refreshes,
+// it starts as soon as the refresh before the wanted one is over.
 // Ownership: takes s.Frame, even on error; it has been released on return.
 // Errors: media.ErrOutOfDate when the window changes its size faster than it can be
 // drawn (call again); media.ErrNotSupported for a frame without planes in memory.
@@ -125,21 +168,24 @@ func (w *Window) Present(s *media.Scheduled) error {
 		f.Release()
 		return err
 	}
-	r := media.Presented{Number: s.Number, PTS: f.PTS, Timebase: f.Timebase, Serial: f.Serial, Target: s.Target,
-		Submitted: w.cfg.Now(), Refresh: w.display.Period, Source: media.PresentFence}
+	r := &w.report
+	*r = media.Presented{Number: s.Number, PTS: f.PTS, Timebase: f.Timebase, Serial: f.Serial, Target: s.Target,
+		Submitted: w.cfg.Now(), Refresh: w.refresh(), Source: media.PresentFence}
 	if !s.Repeat {
-		w.wait(&r)
+		w.wait(r)
+	} else {
+		r.Number = 0
 	}
 	begun := w.cfg.Now()
-	err = w.update(all)
+	err = w.update(all, r)
 	if errors.Is(err, media.ErrOutOfDate) {
 		// The window was resized meanwhile; what was drawn is lost.
 		if all, err = w.draw(f); err == nil {
-			err = w.update(all)
+			err = w.update(all, r)
 		}
 	}
 	f.Release()
-	if err != nil || s.Repeat {
+	if err != nil || s.Repeat || w.commits != nil {
 		return err
 	}
 	r.Actual = w.cfg.Now()
@@ -147,11 +193,9 @@ func (w *Window) Present(s *media.Scheduled) error {
 	w.learn(r.Actual.Sub(begun))
 	if s.Target != 0 {
 		w.display.Start(r.Actual)
-		if late := r.Actual.Sub(r.Target); r.Refresh > 0 && late > r.Refresh/2 {
-			r.Missed = int((late + r.Refresh/2) / r.Refresh)
-		}
+		r.Missed = missed(r)
 	}
-	*w.reports.push() = r
+	*w.reports.push() = *r
 	return nil
 }
 
@@ -169,6 +213,15 @@ func (w *Window) learn(d time.Duration) {
 func (w *Window) wait(r *media.Presented) {
 	now := r.Submitted
 	at := r.Target
+	if w.commits != nil {
+		// A commit shows at the next refresh: a quarter into the one before is early enough
+		// and cannot be too early.
+		if at = min(at.Add(-r.Refresh*3/4), now.Add(maxAhead)); r.Target != 0 && at > now {
+			w.cfg.Sleep(at)
+			r.Submitted = w.cfg.Now()
+		}
+		return
+	}
 	if at == 0 {
 		at, _ = w.display.Present(now, 0)
 	}
@@ -191,13 +244,19 @@ func (w *Window) draw(f *media.Frame) (all bool, err error) {
 	return w.exposed, nil
 }
 
-// update shows the picture's rectangle, or all of the window.
-func (w *Window) update(all bool) error {
+// update shows the picture's rectangle, or all of the window; p is what is reported of it.
+func (w *Window) update(all bool, p *media.Presented) error {
 	r := w.paint.at
 	if all {
 		r = rect{w: w.target.width, h: w.target.height}
 	}
+	if w.commits != nil {
+		w.commits.Request(p)
+	}
 	if err := w.win.UpdateSurface(r.x, r.y, r.w, r.h); err != nil {
+		if w.commits != nil {
+			w.commits.Withdraw()
+		}
 		return fmt.Errorf("soft: show a picture: %w", err)
 	}
 	w.exposed = false
@@ -205,7 +264,27 @@ func (w *Window) update(all bool) error {
 }
 
 // Feedback pops what is known about the oldest presented frame.
-func (w *Window) Feedback(p *media.Presented) bool { return w.reports.pop(p) }
+func (w *Window) Feedback(p *media.Presented) bool {
+	if w.commits == nil {
+		return w.reports.pop(p)
+	}
+	if !w.commits.Next(p) {
+		return false
+	}
+	if p.Actual != 0 {
+		w.last = p.Actual
+		p.Missed = missed(p)
+	}
+	return true
+}
+
+// missed counts the refreshes between the one nearest to the target and the actual one.
+func missed(p *media.Presented) int {
+	if p.Target == 0 || p.Refresh <= 0 {
+		return 0
+	}
+	return max(0, int((p.Actual.Sub(p.Target)+p.Refresh/2)/p.Refresh))
+}
 
 // Poll pops a window event. After a resize or an expose event the caller presents the
 // picture again.
@@ -244,5 +323,9 @@ func (w *Window) Screenshot() (*image.RGBA, error) {
 // Close closes the window. Closing twice does nothing.
 func (w *Window) Close() error {
 	w.target, w.drawn = target{}, false
+	if w.commits != nil {
+		w.commits.Close()
+		w.commits = nil
+	}
 	return w.win.Close()
 }
