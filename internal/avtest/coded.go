@@ -72,3 +72,39 @@ func OutputOrder(t testing.TB, path string) (order []int) {
 	}
 	return order
 }
+
+// DecoderLog decodes the video of a file with FFmpeg's software decoder and one thread
+// and returns what that decoder says, a line each. debug is a value of FFmpeg's option of
+// that name ("mmco+pict"), empty for none.
+func DecoderLog(t testing.TB, path, debug string) (lines []string) {
+	t.Helper()
+	args := []string{"-loglevel", "debug", "-threads", "1"}
+	if debug != "" {
+		args = append(args, "-debug", debug)
+	}
+	_, msg := FFmpeg(t, append(args, "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "null", "-")...)
+	// The prober has a decoder of its own, which comes first: "[hevc @ 0x5654db781b40] ".
+	last := ""
+	var all [][2]string
+	for line := range strings.Lines(string(msg)) {
+		who, what, ok := strings.Cut(strings.TrimSpace(line), "] ")
+		if ok && (strings.HasPrefix(who, "[h264 @") || strings.HasPrefix(who, "[hevc @")) {
+			all = append(all, [2]string{who, what})
+			last = who
+		}
+	}
+	for _, l := range all {
+		if l[0] == last {
+			lines = append(lines, l[1])
+		}
+	}
+	return lines
+}
+
+// Remux copies the video of a file into another container, or into a raw stream.
+func Remux(t testing.TB, path, ext string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "remuxed."+ext)
+	FFmpeg(t, "-v", "error", "-y", "-i", path, "-map", "0:v:0", "-c", "copy", out)
+	return out
+}

@@ -23,56 +23,13 @@ func NewSplitter() *Splitter {
 // stands before the first start code is left out. It is called with data from where the
 // last token ended.
 func (s *Splitter) Split(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	var f bitstream.Framing
-	start := -1
-	pos := s.scanned
-	if pos > 0 {
-		start = 0
-	}
-	for {
-		n, ok, _ := f.Next(data, pos)
-		if !ok || !atEOF && n.End+4 > len(data) {
-			break // the unit may go on behind the data
-		}
-		if start < 0 {
-			start = n.Start
-			if start > 0 && data[start-1] == 0 {
-				start--
-			}
-		}
-		if s.begins(n.Bytes(data)) && n.Start > start+1 {
-			s.scanned = 0
-			end := n.Start
-			if data[end-1] == 0 { // zero_byte belongs to the next unit
-				end--
-			}
-			// The unit is looked at again as the first of the next access unit.
-			s.seen = false
-			return end, data[start:end], nil
-		}
-		s.note(n.Bytes(data))
-		pos = n.After()
-		if start == 0 {
-			s.scanned = pos
-		}
-	}
-	if !atEOF {
-		if start > 0 {
-			s.seen, s.scanned = false, 0
-			return start, nil, nil
-		}
-		return 0, nil, nil
-	}
-	s.seen, s.scanned = false, 0
-	if start < 0 {
-		return len(data), nil, nil
-	}
-	return len(data), data[start:], nil
+	advance, token, s.scanned = bitstream.SplitAnnexB(data, atEOF, s.scanned, s)
+	return advance, token, nil
 }
 
-// begins reports whether nal is the first unit of another access unit than those before
+// Begins reports whether nal is the first unit of another access unit than those before
 // it.
-func (s *Splitter) begins(nal []byte) bool {
+func (s *Splitter) Begins(nal []byte) bool {
 	if !s.seen {
 		return false
 	}
@@ -90,8 +47,8 @@ func (s *Splitter) begins(nal []byte) bool {
 	return false
 }
 
-// note takes in a unit of the current access unit.
-func (s *Splitter) note(nal []byte) {
+// Note takes in a unit of the current access unit.
+func (s *Splitter) Note(nal []byte) {
 	switch t := nal[0] & 31; t {
 	case NALSPS, NALPPS:
 		_ = s.sets.parameterSet(nal) // a damaged one makes its slices unreadable: they cut nothing
@@ -106,3 +63,6 @@ func (s *Splitter) note(nal []byte) {
 		}
 	}
 }
+
+// Restart forgets the units of the current access unit.
+func (s *Splitter) Restart() { s.seen = false }

@@ -1,0 +1,577 @@
+package vkvideo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/scanout-av/scanout/decode/bitstream"
+	"github.com/scanout-av/scanout/internal/dl"
+	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/internal/vk"
+	"github.com/scanout-av/scanout/media"
+)
+
+// Video decodes the pictures of one stream.
+// Concurrency: one goroutine; Stats and the release of frames from any. Frames may be
+// released after Close.
+type Video struct {
+	cfg   Config
+	dev   *gpu.Device
+	queue *gpu.VideoQueue
+	c     *dl.Caller
+	codec codec
+	seq   *sequence
+	done  *timeline
+	a     *arena
+	reads *readBack // nil unless Config.ReadBack
+
+	slots   [maxSlots]*image // what stands for a slot: nil where nothing usable does
+	waiting []waiting        // decoded and not output
+	ready   []*media.Frame   // output and not received
+	serial  uint32
+	broken  error // another decoder must take over
+	failed  error // of a picture that the device did not decode, for the next Send
+	drained bool
+	closed  bool
+	level   int32
+
+	frameTime media.Timestamp
+	stats     counters
+}
+
+// waiting is a picture that has not been output.
+type waiting struct {
+	id    bitstream.PictureID
+	image *image
+	value uint64
+	view  view
+	stamp stamp
+	show  bool
+}
+
+// stamp is what a frame takes over from its access unit.
+type stamp struct {
+	pts, duration       media.Timestamp
+	timebase            media.Timebase
+	received, assembled media.Instant
+	key                 bool
+}
+
+// hang is how long the GPU may take for a picture before it is given up.
+const hang = 5 * time.Second
+
+// New returns a decoder for cfg.Stream. Whether the device decodes the stream is known
+// here as far as the container says what it is; see [Video.Send].
+// Ownership: the caller closes it.
+// Errors: media.ErrNotSupported.
+func New(cfg Config) (v *Video, err error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	v = &Video{cfg: cfg, dev: cfg.Device, c: new(dl.Caller), a: newArena(), frameTime: media.NoTimestamp}
+	if v.codec, err = newCodec(&cfg.Stream); err != nil {
+		return nil, err
+	}
+	if err := probe(cfg.Device, &cfg.Stream, v.codec); err != nil {
+		return nil, err
+	}
+	// From here on Close gives everything back.
+	if r := cfg.Stream.FrameRate; r.Valid() && cfg.Stream.Timebase.Valid() {
+		v.frameTime = media.Rescale(1, media.Timebase{Num: r.Den, Den: r.Num}, cfg.Stream.Timebase)
+	}
+	v.dev.Retain()
+	v.queue = v.dev.OpenVideoQueue()
+	if v.done, err = newTimeline(v.dev); err == nil && cfg.ReadBack != nil {
+		v.reads, err = newReadBack(v.dev, cfg.ReadBack)
+	}
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	v.waiting = make([]waiting, 0, 2*maxSlots)
+	v.ready = make([]*media.Frame, 0, 2*maxSlots)
+	return v, nil
+}
+
+// newCodec returns the codec of a stream.
+// Errors: media.ErrNotSupported; what is wrong with the extra data.
+func newCodec(s *media.Stream) (codec, error) {
+	switch s.Codec {
+	case "h264":
+		return newH264(s)
+	}
+	return nil, fmt.Errorf("vkvideo: codec %q: %w", s.Codec, media.ErrNotSupported)
+}
+
+// probe refuses streams that the device does not decode, as far as it is known.
+func probe(dev *gpu.Device, s *media.Stream, c codec) error {
+	k, level, ok := c.known()
+	if ok {
+		_, err := supports(dev, c.profile(&k), &k, level)
+		return err
+	}
+	// No parameter sets yet: the most common profile stands for all.
+	k = kind{profile: c.usual(), bits: 8, width: max(s.Width, 64), height: max(s.Height, 64), slots: 2, references: 1}
+	_, err := supports(dev, c.profile(&k), &k, 0)
+	return err
+}
+
+// Supports reports why dev cannot decode stream, nil when it can as far as the container
+// says what it is.
+// Errors: media.ErrNotSupported.
+func Supports(dev *gpu.Device, stream *media.Stream) error {
+	c, err := newCodec(stream)
+	if err != nil {
+		return err
+	}
+	return probe(dev, stream, c)
+}
+
+// Name says what decodes, for reports.
+func (v *Video) Name() string { return "vulkan " + string(v.cfg.Stream.Codec) }
+
+// Stats returns the counters.
+func (v *Video) Stats() Stats { return v.stats.stats() }
+
+// Device is where the pictures are.
+func (v *Video) Device() *gpu.Device { return v.dev }
+
+// Images says how pictures are kept, ImagesAuto before the first.
+func (v *Video) Images() Images {
+	if v.seq == nil {
+		return ImagesAuto
+	}
+	return v.seq.mode
+}
+
+// Ring is where access units can be written that the decoder then does not copy; nil
+// before the first picture. It changes with the size of the pictures.
+func (v *Video) Ring() *Ring {
+	if v.seq == nil {
+		return nil
+	}
+	return v.seq.ring
+}
+
+// Send decodes au; nil drains the decoder.
+// Ownership: takes au, except when it returns media.ErrAgain.
+// Errors: media.ErrAgain: Receive first; media.ErrNotSupported: the stream needs another
+// decoder, and every Send says so from now on; media.ErrDeviceLost; os.ErrClosed; anything
+// else is one damaged unit, this one or one before it, and decoding goes on.
+func (v *Video) Send(au *media.AccessUnit) error {
+	if len(v.ready) > 0 && !v.closed {
+		return media.ErrAgain
+	}
+	if au == nil {
+		return v.drain()
+	}
+	err := v.send(au)
+	au.Release()
+	return err
+}
+
+func (v *Video) send(au *media.AccessUnit) error {
+	switch {
+	case v.closed:
+		return os.ErrClosed
+	case v.broken != nil:
+		return v.broken
+	case v.dev.Lost():
+		return fmt.Errorf("vkvideo: %w", media.ErrDeviceLost)
+	case len(au.Data) == 0:
+		return nil
+	}
+	if err := v.harvest(); err != nil {
+		return err
+	}
+	parsed := v.codec.parse(au.Data)
+	if errors.Is(parsed, media.ErrNotSupported) {
+		v.broken = fmt.Errorf("vkvideo: %w", parsed)
+		return v.broken
+	}
+	st := stamp{pts: au.PTS, duration: au.Duration, timebase: au.Timebase, received: au.Received, assembled: au.Assembled, key: au.Key}
+	for p := v.codec.next(); p != nil; p = v.codec.next() {
+		if err := v.picture(au, p, st); err != nil {
+			if errors.Is(err, media.ErrNotSupported) {
+				v.broken = err
+			}
+			return v.fail(err)
+		}
+		if !p.nonExisting {
+			st.pts = media.NoTimestamp // belongs to the first
+		}
+	}
+	if parsed != nil {
+		return fmt.Errorf("vkvideo: %s access unit at %v: %w", v.cfg.Stream.Codec, au.Timebase.Duration(au.PTS), parsed)
+	}
+	err := v.failed
+	v.failed = nil
+	return err
+}
+
+// fail remembers that the device was lost.
+func (v *Video) fail(err error) error {
+	if errors.Is(err, media.ErrDeviceLost) {
+		v.dev.MarkLost()
+	}
+	return err
+}
+
+func (v *Video) drain() error {
+	if v.closed {
+		return os.ErrClosed
+	}
+	for _, o := range v.codec.flush() {
+		v.output(o)
+	}
+	v.forget()
+	v.drained = true
+	return nil
+}
+
+// picture decodes p and hands on what is due.
+func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
+	if p.refuse != nil {
+		return p.refuse
+	}
+	if p.newSequence || v.seq == nil || p.kind.slots > v.seq.kind.slots {
+		if err := v.begin(p); err != nil {
+			return err
+		}
+	}
+	w := waiting{id: p.id, view: p.view, stamp: st, show: !p.hidden && !p.corrupt && !p.nonExisting}
+	w.stamp.key = st.key || p.key
+	im, err := v.place(p)
+	if err != nil {
+		return err
+	}
+	switch ok := v.decodable(p); {
+	case ok:
+		if err := v.submit(au, p, im); err != nil {
+			return err
+		}
+		w.value = v.done.Next
+	case !p.nonExisting:
+		// What refers to it is corrupt, too; the slot stands for nothing.
+		v.codec.damage(p.id)
+		fallthrough
+	default:
+		w.show = false
+		v.unbind(p.slot)
+	}
+	w.image = im
+	im.held++ // until its output
+	v.waiting = append(v.waiting, w)
+	for _, o := range p.output {
+		v.output(o)
+	}
+	for s := range v.slots {
+		if p.freed.Has(s) {
+			v.unbind(s)
+		}
+	}
+	return nil
+}
+
+// decodable reports whether p can be submitted: there is a slice, and everything that it
+// may refer to lies in a slot.
+func (v *Video) decodable(p *picture) bool {
+	if p.nonExisting || len(p.slices) == 0 {
+		return false
+	}
+	usable := 0
+	for _, r := range p.refs {
+		if !r.nonExisting && v.slots[r.slot] != nil && r.slot != p.slot {
+			usable++
+		}
+	}
+	return p.intra || usable > 0 || p.recovering
+}
+
+// place finds p an image and lets its slot stand for what will be decoded.
+func (v *Video) place(p *picture) (*image, error) {
+	if p.slot < 0 || p.slot >= v.seq.kind.slots {
+		panic("vkvideo: a picture outside the decoded picture buffer")
+	}
+	v.unbind(p.slot)
+	im, err := v.seq.take(func() { v.stats.grown.Add(1) })
+	if err != nil {
+		return nil, err
+	}
+	v.slots[p.slot] = im
+	switch v.seq.mode {
+	case ImagesShared:
+		im.held++
+	case ImagesCopied:
+		if p.reference || !v.seq.caps.Separate {
+			v.slots[p.slot] = v.seq.dpb[p.slot]
+		}
+	default:
+		v.slots[p.slot] = v.seq.dpb[p.slot]
+	}
+	return im, nil
+}
+
+// unbind makes slot s stand for nothing.
+func (v *Video) unbind(s int) {
+	if im := v.slots[s]; im != nil && v.seq.mode == ImagesShared {
+		im.held--
+	}
+	v.slots[s] = nil
+}
+
+// begin sets up for pictures of another kind.
+func (v *Video) begin(p *picture) error {
+	for s := range v.slots {
+		if v.seq != nil {
+			v.unbind(s)
+		}
+	}
+	if s := v.seq; s != nil && s.kind == p.kind {
+		s.reset = true
+		return nil
+	}
+	if err := v.leave(); err != nil {
+		return err
+	}
+	s, err := newSequence(&v.cfg, v.c, v.done, v.codec.profile(&p.kind), p.kind, v.codec.level())
+	if err != nil {
+		return err
+	}
+	v.seq = s
+	v.stats.sequences.Add(1)
+	return nil
+}
+
+// leave gives up the current sequence once the GPU has finished with it. Its pictures
+// that wait stay.
+func (v *Video) leave() error {
+	s := v.seq
+	if s == nil {
+		return nil
+	}
+	var err error
+	if v.dev.Lost() {
+		err = fmt.Errorf("vkvideo: %w", media.ErrDeviceLost)
+	} else if err = v.wait(v.done.Next); err == nil {
+		err = v.harvest()
+	}
+	v.seq = nil
+	for i := range v.waiting {
+		if v.waiting[i].image.seq == s {
+			s.refs.Add(1) // until output
+		}
+	}
+	for i := range s.jobs {
+		s.finish(&s.jobs[i])
+	}
+	s.release()
+	return err
+}
+
+// output hands on a picture.
+func (v *Video) output(o bitstream.Output) {
+	for i := range v.waiting {
+		if v.waiting[i].id != o.ID {
+			continue
+		}
+		w := v.waiting[i]
+		v.waiting = append(v.waiting[:i], v.waiting[i+1:]...)
+		w.image.held--
+		if w.show {
+			v.ready = append(v.ready, v.frame(&w))
+			v.stats.frames.Add(1)
+		} else {
+			v.stats.skipped.Add(1)
+		}
+		if w.image.seq != v.seq {
+			w.image.seq.release()
+		}
+		return
+	}
+}
+
+// frame makes the frame of a picture.
+func (v *Video) frame(w *waiting) *media.Frame {
+	im := w.image
+	f, pic := &im.frame, im.pic
+	pic.X, pic.Y = w.view.crop.X, w.view.crop.Y
+	pic.Ready, pic.Value = v.done.Handle, w.value
+	f.Format = media.NV12
+	if im.seq.kind.bits > 8 {
+		f.Format = media.P010
+	}
+	f.Width, f.Height = w.view.crop.Width, w.view.crop.Height
+	f.GPU, f.Slot = pic, -1
+	f.Color, f.SAR, f.Orientation = w.view.color, w.view.sar, v.cfg.Stream.Orientation
+	if s := v.cfg.Stream.SAR; s.Valid() {
+		f.SAR = s
+	}
+	f.PTS, f.Duration, f.Timebase = w.stamp.pts, w.stamp.duration, w.stamp.timebase
+	if !f.Duration.Valid() || f.Duration <= 0 {
+		f.Duration = v.frameTime
+	}
+	f.Serial, f.Key = v.serial, w.stamp.key
+	f.Received, f.Assembled, f.Decoded = w.stamp.received, w.stamp.assembled, 0
+	im.out.Store(true)
+	im.seq.refs.Add(1)
+	f.Arm(im)
+	return f
+}
+
+// Receive returns the next frame in output order. The GPU may still be at work on it.
+// Ownership: the frame is the caller's.
+// Errors: media.ErrAgain when more input is needed; io.EOF when drained; os.ErrClosed.
+func (v *Video) Receive() (*media.Frame, error) {
+	if v.closed {
+		return nil, os.ErrClosed
+	}
+	if len(v.ready) == 0 {
+		if v.drained {
+			return nil, io.EOF
+		}
+		return nil, media.ErrAgain
+	}
+	f := v.ready[0]
+	n := copy(v.ready, v.ready[1:])
+	v.ready = v.ready[:n]
+	if v.reads == nil {
+		return f, nil
+	}
+	// A file wants to know whether the picture is right before it is written.
+	g, err := v.reads.read(f)
+	f.Release()
+	if err != nil {
+		return nil, v.fail(err)
+	}
+	v.stats.readBacks.Add(1)
+	return g, v.fail(v.harvest())
+}
+
+// harvest takes the results of pictures that the GPU has finished.
+func (v *Video) harvest() error {
+	s := v.seq
+	if s == nil {
+		return nil
+	}
+	for i := range s.jobs {
+		j := &s.jobs[i]
+		if j.value == 0 {
+			continue
+		}
+		done, err := v.done.Done(v.c, j.value)
+		if err != nil {
+			return v.fail(fmt.Errorf("vkvideo: %w", err))
+		}
+		if done {
+			v.result(s, i)
+		}
+	}
+	for len(s.retired) > 0 {
+		if done, err := v.done.Done(v.c, s.retired[0].value); err != nil || !done {
+			break
+		}
+		s.session.FreeParameters(s.retired[0].parameters)
+		s.retired = append(s.retired[:0], s.retired[1:]...)
+	}
+	return nil
+}
+
+// result asks how decoding job i went.
+func (v *Video) result(s *sequence, i int) {
+	j := &s.jobs[i]
+	if s.queries != 0 {
+		const with = vk.QUERY_RESULT_WITH_STATUS_BIT_KHR
+		r := v.dev.Commands.GetQueryPoolResults(v.c, v.dev.Handle, s.queries, uint32(i), 1, 4, vk.Pointer(&v.a.status), 4, vk.QueryResultFlags(with))
+		if r != vk.SUCCESS || v.a.status != int32(vk.QUERY_RESULT_STATUS_COMPLETE_KHR) {
+			v.stats.errors.Add(1)
+			v.codec.damage(j.id)
+			for k := range v.waiting {
+				if v.waiting[k].id == j.id {
+					v.waiting[k].show = false
+				}
+			}
+			if !j.corrupt { // the parser saw no damage: the device and the stream disagree
+				v.failed = fmt.Errorf("vkvideo: %s reports a picture as not decoded (status %d)", v.dev.Name, v.a.status)
+			}
+		}
+	}
+	s.finish(j)
+}
+
+// finish gives back what job j kept for the GPU.
+func (s *sequence) finish(j *job) {
+	if j.value != 0 {
+		j.ring.release(j.segment)
+		j.value, j.ring = 0, nil
+	}
+}
+
+// wait waits until the timeline reaches value.
+func (v *Video) wait(value uint64) error {
+	if done, err := v.done.Done(v.c, value); err == nil && done {
+		return nil
+	}
+	v.stats.waits.Add(1)
+	err := v.done.Wait(v.c, value, hang)
+	if err == media.ErrAgain {
+		v.dev.MarkLost()
+		return fmt.Errorf("vkvideo: %s has not decoded a picture for %v: %w", v.dev.Name, hang, media.ErrDeviceLost)
+	}
+	return v.fail(err)
+}
+
+// Flush forgets everything that was sent. Frames carry serial from now on.
+func (v *Video) Flush(serial uint32) {
+	v.serial, v.drained, v.failed = serial, false, nil
+	if v.closed {
+		return
+	}
+	for _, f := range v.ready {
+		f.Release()
+	}
+	v.ready = v.ready[:0]
+	v.codec.reset()
+	v.forget()
+}
+
+// forget drops what waits and empties all slots.
+func (v *Video) forget() {
+	for i := range v.waiting {
+		im := v.waiting[i].image
+		im.held--
+		if im.seq != v.seq {
+			im.seq.release()
+		}
+	}
+	v.waiting = v.waiting[:0]
+	if v.seq == nil {
+		return
+	}
+	for s := range v.slots {
+		v.unbind(s)
+	}
+	v.seq.reset = true
+}
+
+// Close waits for the GPU and frees the decoder. Frames that are still out stay valid.
+func (v *Video) Close() error {
+	if v.closed {
+		return nil
+	}
+	v.Flush(v.serial)
+	v.closed = true
+	err := v.leave()
+	if errors.Is(err, media.ErrDeviceLost) {
+		err = nil // has been reported
+	}
+	v.reads.close()
+	v.queue.Close()
+	v.done.release() // frames that are out hold it: a draw may be about to wait for it
+	if e := v.dev.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,392 @@
+package vkvideo
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scanout-av/scanout/decode/bitstream/h264"
+	"github.com/scanout-av/scanout/framepool"
+	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/media"
+)
+
+// The tests of this file need a GPU with video queues. They decode the raw streams of the
+// folder SCANOUT_CLIPS and compare each frame with the MD5 in the file of the same name
+// with .md5 behind it, which ffmpeg -f framemd5 wrote: one sum a line.
+
+// videoDevice opens a device with video queues.
+func videoDevice(t testing.TB) *gpu.Device {
+	t.Helper()
+	if os.Getenv("SCANOUT_CLIPS") == "" {
+		t.Skip("needs a GPU that decodes and the folder SCANOUT_CLIPS with raw streams")
+	}
+	d, err := gpu.OpenDevice(gpu.InstanceConfig{Validation: os.Getenv("SCANOUT_VALIDATION") != ""}, gpu.Config{Device: os.Getenv("SCANOUT_DEVICE"), Video: true})
+	if err != nil {
+		t.Skipf("needs a GPU: %v", err)
+	}
+	if d.Decode.Queues == 0 {
+		_ = d.Close()
+		t.Skipf("needs a GPU with video queues, %s has none", d.Name)
+	}
+	t.Cleanup(func() {
+		messages := d.Instance.Messages()
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range messages {
+			if i := strings.Index(m, "MessageID"); i >= 0 && !seen[m[:i]] {
+				seen[m[:i]] = true
+				t.Errorf("validation: %.700s", m)
+			}
+		}
+	})
+	return d
+}
+
+// clip is a raw stream cut into access units with the sums of its frames.
+type clip struct {
+	name  string
+	codec media.Codec
+	units [][]byte
+	sums  []string
+}
+
+func clips(t testing.TB, pattern string) (cs []clip) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(os.Getenv("SCANOUT_CLIPS"), pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		sums, err := os.ReadFile(n + ".md5")
+		if err != nil {
+			continue
+		}
+		cs = append(cs, clip{name: filepath.Base(n), codec: codecOf(n), units: cut(t, n), sums: strings.Fields(string(sums))})
+	}
+	if len(cs) == 0 {
+		t.Skipf("no clips %s", pattern)
+	}
+	return cs
+}
+
+func codecOf(name string) media.Codec {
+	if ext := filepath.Ext(name); ext == ".265" || ext == ".hevc" {
+		return "hevc"
+	}
+	return "h264"
+}
+
+// cut cuts a raw stream into access units.
+func cut(t testing.TB, name string) (units [][]byte) {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := bufio.NewScanner(bytes.NewReader(data))
+	sc.Buffer(nil, len(data)+1)
+	sc.Split(splitter(codecOf(name)))
+	for sc.Scan() {
+		units = append(units, bytes.Clone(sc.Bytes()))
+	}
+	return units
+}
+
+// key reports whether a unit of H.264 or H.265 holds an IDR picture or its like.
+func key(codec media.Codec, unit []byte) bool {
+	for i := 0; i+3 < len(unit); i++ {
+		if unit[i] != 0 || unit[i+1] != 0 || unit[i+2] != 1 {
+			continue
+		}
+		if codec == "h264" && unit[i+3]&31 == h264.NALIDR {
+			return true
+		}
+		if t := unit[i+3] >> 1 & 63; codec == "hevc" && (t == 19 || t == 20) {
+			return true
+		}
+	}
+	return false
+}
+
+// run sends units to v and calls got with every frame, which it releases.
+func run(t testing.TB, v *Video, units [][]byte, end bool, got func(*media.Frame)) (failed int, err error) {
+	t.Helper()
+	receive := func() {
+		for {
+			f, err := v.Receive()
+			if err != nil {
+				if !errors.Is(err, media.ErrAgain) && !errors.Is(err, io.EOF) {
+					t.Errorf("receive: %v", err)
+				}
+				return
+			}
+			got(f)
+			f.Release()
+		}
+	}
+	for _, u := range units {
+		au := &media.AccessUnit{Data: u, PTS: media.NoTimestamp, DTS: media.NoTimestamp, Duration: media.NoTimestamp, Timebase: media.Nanoseconds}
+		if e := v.Send(au); e != nil {
+			failed++
+			err = e
+			if errors.Is(e, media.ErrNotSupported) || errors.Is(e, media.ErrDeviceLost) {
+				return failed, e
+			}
+		}
+		receive()
+	}
+	if end {
+		if e := v.Send(nil); e != nil {
+			err = e
+		}
+		receive()
+	}
+	return failed, err
+}
+
+// sum is the MD5 of a frame's visible samples.
+func sum(f *media.Frame) string {
+	h := md5.New()
+	for p := range f.Format.Info().Planes {
+		rb, rows := f.Format.PlaneSize(p, f.Width, f.Height)
+		for y := range rows {
+			h.Write(f.Planes[p].Data[y*f.Planes[p].Stride:][:rb])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func readPool(t testing.TB) *framepool.Pool {
+	t.Helper()
+	p, err := framepool.New(framepool.Config{Slots: 4, SlotBytes: framepool.FrameBytes(media.I010, 4096, 2304, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func open(t testing.TB, cfg Config) *Video {
+	t.Helper()
+	v, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return v
+}
+
+// differ returns the first frame whose sum differs, −1 when all are equal.
+func differ(got, want []string) int {
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestGPUStreams decodes every clip in every way that the device has.
+func TestGPUStreams(t *testing.T) {
+	d := videoDevice(t)
+	t.Logf("%s, %+v", d.Name, d.Decode)
+	pool := readPool(t)
+	for _, cl := range clips(t, "*.26[45]") {
+		for _, how := range []struct {
+			images Images
+			plain  bool
+		}{{ImagesAuto, false}, {ImagesCopied, true}, {ImagesDistinct, false}} {
+			t.Run(fmt.Sprintf("%s/%v,plain=%v", cl.name, how.images, how.plain), func(t *testing.T) {
+				v := open(t, Config{Device: d, Stream: media.Stream{Codec: cl.codec}, ReadBack: pool, Images: how.images, NoMaintenance: how.plain})
+				var got []string
+				failed, err := run(t, v, cl.units, true, func(f *media.Frame) { got = append(got, sum(f)) })
+				if errors.Is(err, media.ErrNotSupported) {
+					t.Skip(err)
+				}
+				if i := differ(got, cl.sums); i >= 0 || err != nil {
+					t.Errorf("%d frames, want %d, first difference at %d; %d units failed: %v; %+v", len(got), len(cl.sums), i, failed, err, v.Stats())
+				}
+				t.Logf("%v: %d frames, %+v", v.Images(), len(got), v.Stats())
+			})
+		}
+	}
+}
+
+// keyUnits are the units that decoding can begin at, with how many frames come before.
+func keyUnits(cl *clip) (at []int) {
+	for i, u := range cl.units {
+		if key(cl.codec, u) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// TestGPUSeek flushes in the middle and goes on at a later keyframe, and back.
+func TestGPUSeek(t *testing.T) {
+	d := videoDevice(t)
+	pool := readPool(t)
+	for _, cl := range clips(t, "*_*.26[45]") {
+		at := keyUnits(&cl)
+		if len(at) < 2 {
+			continue
+		}
+		t.Run(cl.name, func(t *testing.T) {
+			v := open(t, Config{Device: d, Stream: media.Stream{Codec: cl.codec}, ReadBack: pool})
+			if _, err := run(t, v, cl.units[:min(7, len(cl.units))], false, func(*media.Frame) {}); errors.Is(err, media.ErrNotSupported) {
+				t.Skip(err)
+			}
+			for i, from := range []int{at[len(at)-1], at[0], at[len(at)/2]} {
+				v.Flush(uint32(i + 2))
+				var got []string
+				_, err := run(t, v, cl.units[from:], true, func(f *media.Frame) {
+					if f.Serial != uint32(i+2) {
+						t.Errorf("a frame of serial %d after the seek to %d", f.Serial, i+2)
+					}
+					got = append(got, sum(f))
+				})
+				want := cl.sums[len(cl.sums)-min(len(got), len(cl.sums)):]
+				if err != nil || len(got) == 0 || from == at[0] && len(got) != len(cl.sums) || !slices.Equal(got, want) {
+					t.Errorf("from unit %d: %d frames, the first that differs is %d: %v", from, len(got), differ(got, want), err)
+				}
+			}
+		})
+	}
+}
+
+// TestGPUDamage decodes broken units and must be exact again from the next keyframe on.
+func TestGPUDamage(t *testing.T) {
+	d := videoDevice(t)
+	pool := readPool(t)
+	rnd := rand.New(rand.NewPCG(7, 7))
+	breaks := map[string]func(u []byte) []byte{
+		"truncated": func(u []byte) []byte { return u[:len(u)/2] },
+		"flipped": func(u []byte) []byte {
+			u = bytes.Clone(u)
+			for range 1 + len(u)/300 {
+				u[rnd.IntN(len(u))] ^= 1 << rnd.IntN(8)
+			}
+			return u
+		},
+		"noise": func(u []byte) []byte {
+			u = bytes.Clone(u)
+			for i := min(12, len(u)); i < len(u); i++ {
+				u[i] = byte(rnd.Uint32())
+			}
+			return u
+		},
+		"dropped": func(u []byte) []byte { return nil },
+	}
+	for _, cl := range clips(t, "c_*.26[45]") {
+		at := keyUnits(&cl)
+		if len(at) < 2 {
+			continue
+		}
+		for name, damage := range breaks {
+			t.Run(cl.name+"/"+name, func(t *testing.T) {
+				v := open(t, Config{Device: d, Stream: media.Stream{Codec: cl.codec}, ReadBack: pool})
+				last := at[len(at)-1]
+				var units [][]byte
+				for i, u := range cl.units {
+					if i < last && rnd.IntN(4) == 0 {
+						u = damage(u)
+					}
+					if len(u) > 0 {
+						units = append(units, u)
+					}
+				}
+				var got []string
+				_, err := run(t, v, units, true, func(f *media.Frame) { got = append(got, sum(f)) })
+				if errors.Is(err, media.ErrNotSupported) {
+					t.Skip(err) // damage can look like anything
+				}
+				if errors.Is(err, media.ErrDeviceLost) {
+					t.Fatal(err)
+				}
+				n := min(len(cl.units)-last, len(got))
+				if n == 0 || !slices.Equal(got[len(got)-n:], cl.sums[len(cl.sums)-n:]) {
+					t.Errorf("the %d frames behind the last keyframe are not exact: %+v", n, v.Stats())
+				}
+			})
+		}
+	}
+}
+
+// TestGPUSteady decodes in GPU memory only: nothing is allocated, and a consumer that
+// holds more frames than it said gets more.
+func TestGPUSteady(t *testing.T) {
+	d := videoDevice(t)
+	for _, cl := range clips(t, "p120.26[45]") {
+		v, err := New(Config{Device: d, Stream: media.Stream{Codec: cl.codec}})
+		if errors.Is(err, media.ErrNotSupported) {
+			t.Log(err)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		count := func(*media.Frame) { n++ }
+		if _, err := run(t, v, cl.units, false, count); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		n = 0
+		if _, err := run(t, v, cl.units, false, count); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		// The access units of the test itself are one each.
+		if a := after.Mallocs - before.Mallocs; a > uint64(len(cl.units)+20) {
+			t.Errorf("%s: %d allocations for %d pictures", cl.name, a, len(cl.units))
+		}
+		t.Logf("%s, %v: %.0f frames/s, %+v", cl.name, v.Images(), float64(n)/took.Seconds(), v.Stats())
+		if g := v.Stats().Grown; g != 0 {
+			t.Errorf("%s: the pool grew by %d", cl.name, g)
+		}
+		var held []*media.Frame
+		if _, err := run(t, v, cl.units[:60], false, func(f *media.Frame) {
+			if len(held) < 20 {
+				held = append(held, f.Retain())
+			}
+		}); err != nil {
+			t.Error(err)
+		}
+		if v.Stats().Grown == 0 {
+			t.Errorf("%s: 20 frames held and no image added", cl.name)
+		}
+		// Frames outlive their decoder.
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, f := range held {
+			f.Release()
+		}
+	}
+}
