@@ -38,7 +38,8 @@ type Decoder string
 
 // Decoders.
 const (
-	DecoderAuto   Decoder = ""
+	DecoderAuto   Decoder = "" // the GPU where it can and the pictures stay there, else FFmpeg
+	DecoderVulkan Decoder = "vulkan"
 	DecoderFFmpeg Decoder = "ffmpeg"
 )
 
@@ -77,6 +78,8 @@ type Config struct {
 	Writer io.Writer
 	// Device chooses the GPU by index or part of its name; "" is the best one.
 	Device string
+	// Graphics is a GPU that several players share; nil: this player opens its own.
+	Graphics *Graphics
 	// Upload forces how frames reach the GPU; "" chooses. For benchmarks.
 	Upload string
 	// Validation loads the Vulkan validation layer and reports its messages as errors.
@@ -151,9 +154,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("player: unknown renderer %q: use auto, vulkan or cpu", c.Renderer)
 	}
 	switch c.Decoder {
-	case DecoderAuto, DecoderFFmpeg:
+	case DecoderAuto, DecoderVulkan, DecoderFFmpeg:
 	default:
-		return fmt.Errorf("player: unknown decoder %q: use auto or ffmpeg", c.Decoder)
+		return fmt.Errorf("player: unknown decoder %q: use auto, vulkan or ffmpeg", c.Decoder)
 	}
 	switch c.Audio {
 	case AudioAuto, AudioPulse, AudioSDL, AudioNull, AudioNone:

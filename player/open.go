@@ -297,11 +297,9 @@ func (p *Player) openMedia(ctx context.Context) error {
 	return nil
 }
 
-func (p *Player) openVideoDecoder() error {
+// prepareSoftware makes frame memory and tells c how to open FFmpeg's decoder.
+func (p *Player) prepareSoftware(c *chooser) error {
 	v := p.video
-	if int64(v.Width)*int64(v.Height) > maxPixels {
-		return fmt.Errorf("%s claims a picture of %dx%d: refused as damaged", p.info.Name, v.Width, v.Height)
-	}
 	threads := p.cfg.Threads
 	if threads == 0 {
 		threads = min(runtime.NumCPU(), 8)
@@ -316,17 +314,22 @@ func (p *Player) openVideoDecoder() error {
 	if err != nil {
 		return err
 	}
+	// Memory that nobody touches costs nothing: while the GPU decodes it stays so.
 	slots := ffmpeg.SlotsNeeded(*v, threads) + frameRing + inFlight + 2
 	if err := p.newPool(slots, bytes); err != nil {
 		return err
 	}
-	d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Now: clock.Now})
-	if err != nil {
-		return err
+	c.software = func() (VideoDecoder, error) {
+		return ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Now: clock.Now})
 	}
-	p.vdec = d
-	p.stats.decoder = d.Name()
 	return nil
+}
+
+// newReadPool makes frame memory for pictures that are read back from the GPU where there
+// is no software decoder.
+func (p *Player) newReadPool() error {
+	w, h := max(p.video.Width, 1920), max(p.video.Height, 1088)
+	return p.newPool(frameRing+inFlight+4, framepool.FrameBytes(media.I010, w, h, 0))
 }
 
 func (p *Player) newPool(slots, bytes int) error {

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"github.com/scanout-av/scanout/audio"
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/decode/ffmpeg"
-	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/render"
@@ -98,7 +98,10 @@ func (p *Player) renderConfig() (render.Config, error) {
 	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: rt.SleepUntil}
 	if p.pool != nil {
 		c.Pool = p.pool
+		d, ok := p.vdec.(*chooser)
+		c.LatePool = ok && d.onGPU() // for the time after, if it comes
 	}
+	c.On = p.device()
 	if p.cfg.Upload != "" {
 		m, err := render.ParseUploadMode(p.cfg.Upload)
 		if err != nil {
@@ -123,67 +126,16 @@ func (p *Player) openOffscreen() (VideoSink, error) {
 		}
 		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Now: clock.Now, Sleep: rt.SleepUntil})
 	}
-	if p.gpuFound() {
+	if c.On != nil && c.On.Type != "cpu" {
 		// Data centre GPUs have few units that rasterize: an H200 draws 2,500 1080p
 		// frames/s with a triangle and 14,700 with a compute shader (scanout bench upload).
 		c.Draw = render.DrawCompute
 	}
-	return render.NewOffscreen(c)
-}
-
-// gpuFound reports whether lookForGPU found one; false when it did not look.
-func (p *Player) gpuFound() bool {
-	select {
-	case found := <-p.hasGPU:
-		p.hasGPU <- found // for the next time, after a lost device
-		return found
-	default:
-		return false
+	s, err := render.NewOffscreen(c)
+	if err != nil { // no typed nil
+		return nil, err
 	}
-}
-
-// onCPU reports whether the CPU draws: on request, and wherever no GPU would do it.
-func (p *Player) onCPU() bool {
-	switch {
-	case p.cfg.Renderer == RendererCPU:
-		return true
-	case p.cfg.Renderer == RendererVulkan, p.cfg.Device != "", p.cfg.Upload != "", p.cfg.Validation:
-		return false
-	}
-	found := <-p.hasGPU
-	p.hasGPU <- found // for the next time, after a lost device
-	return !found
-}
-
-// lookForGPU looks at the graphics devices while the media is being opened: both take
-// tens of milliseconds, most of them spent loading libraries.
-func (p *Player) lookForGPU() {
-	p.hasGPU = make(chan bool, 1)
-	switch kind, _ := p.cfg.Output.split(); kind {
-	case OutputAuto, OutputWindow, OutputOffscreen:
-	default:
-		return
-	}
-	if p.cfg.Renderer == RendererCPU {
-		return
-	}
-	if !gpu.Present() {
-		p.hasGPU <- false
-		return
-	}
-	p.stages.Add(1)
-	go func() {
-		defer p.stages.Done()
-		devices, err := gpu.Probe()
-		if err != nil {
-			p.log.Info("no Vulkan, drawing on the CPU", "error", err)
-		}
-		found := false
-		for i := range devices {
-			found = found || devices[i].Usable && devices[i].Type != "cpu"
-		}
-		p.hasGPU <- found
-	}()
+	return s, nil
 }
 
 func (p *Player) openWindow() (VideoSink, error) {
@@ -206,6 +158,11 @@ func (p *Player) openWindow() (VideoSink, error) {
 	}
 	c.Width, c.Height = w, h
 	s, err := render.OpenWindow(c, title, p.cfg.Fullscreen)
+	if err != nil && c.On != nil && errors.Is(err, media.ErrNotSupported) {
+		p.log.Info("the window needs a device of its own", "reason", err)
+		c.On = nil
+		s, err = render.OpenWindow(c, title, p.cfg.Fullscreen)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -29,13 +29,17 @@ type Player struct {
 	video *media.Stream // nil: no picture
 	audio *media.Stream // nil: no sound
 
-	src    Source    // one of src and raw is set
-	raw    RawSource //
-	pool   *framepool.Pool
-	vdec   VideoDecoder
-	adec   AudioDecoder
-	asink  AudioSink
-	hasGPU chan bool // the answer of lookForGPU
+	src   Source    // one of src and raw is set
+	raw   RawSource //
+	pool  *framepool.Pool
+	vdec  VideoDecoder
+	adec  AudioDecoder
+	asink AudioSink
+	// graphics is the GPU that draws and decodes, nil when none was asked for.
+	graphics       *Graphics
+	graphicsConfig graphicsConfig
+	noGPU          sync.Once   // that is said once
+	gpuFrames      atomic.Bool // the sink can show pictures in GPU memory
 	// newSink replaces chooseSink in tests: a device cannot be lost on purpose.
 	newSink func() (VideoSink, error)
 
@@ -321,6 +325,9 @@ func (p *Player) release() error {
 	if p.pool != nil {
 		p.stats.inUseAtClose.Store(int64(p.pool.Stats().InUse))
 		closeOne("frame pool", p.pool)
+	}
+	if err := p.closeGraphics(); err != nil {
+		errs = append(errs, fmt.Errorf("player: close the GPU: %w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -46,6 +46,7 @@ type presenter struct {
 	seen     bool          // the first picture is known to have appeared
 	first    uint64        // number of the first picture of this serial
 	rebuilds int
+	noGPU    bool // the sink does not show pictures in GPU memory
 
 	fullscreen bool
 	shownOn    media.Display
@@ -64,6 +65,7 @@ func (p *Player) present() error {
 		return err
 	}
 	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen}
+	s.lookAtSink()
 	defer s.close()
 	s.display(true)
 	for !p.stop.Load() {
@@ -114,12 +116,15 @@ func (s *presenter) rebuild(cause error) error {
 	if err := s.sink.Close(); err != nil {
 		s.p.log.Warn("closing the lost device", "error", err)
 	}
+	s.p.replaceGPU()
+	s.dropLost()
 	sink, err := s.p.openSink()
 	if err != nil {
 		s.sink = closedSink{}
 		return fmt.Errorf("player: the graphics device was lost and none can be opened in its place: %w", err)
 	}
 	s.sink = sink
+	s.lookAtSink()
 	s.display(true)
 	s.p.pacer.Reset()
 	s.p.redraw.Store(true)
@@ -127,6 +132,41 @@ func (s *presenter) rebuild(cause error) error {
 		s.setFullscreen(s.fullscreen)
 	}
 	return nil
+}
+
+// lookAtSink finds out whether the sink shows pictures in GPU memory.
+func (s *presenter) lookAtSink() {
+	t, ok := s.sink.(takesGPU)
+	if s.noGPU = !ok || !t.TakesGPU(); s.noGPU && !s.p.cfg.written() { // written ones are read back
+		s.p.refuseGPU()
+	}
+}
+
+// unfit reports whether f cannot be shown: it is in GPU memory, and that is gone or not the
+// sink's.
+func (s *presenter) unfit(f *media.Frame) bool {
+	if f.GPU == nil || !s.noGPU && !f.GPU.Lost() {
+		return false
+	}
+	s.p.stats.unfit.Add(1)
+	return true
+}
+
+// dropLost releases the pictures that went with their device.
+func (s *presenter) dropLost() {
+	if s.shown != nil && s.unfit(s.shown) {
+		s.shown.Release()
+		s.shown = nil
+	}
+	if s.hasNext && s.next.frame != nil && s.unfit(s.next.frame) {
+		s.next.frame.Release()
+		s.hasNext = false
+	}
+	if s.hasHead && s.unfit(s.head.frame) {
+		s.head.frame.Release()
+		s.hasHead = false
+		s.promote()
+	}
 }
 
 // display tells the pacer where pictures go, when that is new or has changed: a window may
@@ -234,6 +274,8 @@ func (s *presenter) fill() {
 		case pic.frame == nil:
 			s.ended = true
 			return
+		case s.unfit(pic.frame):
+			pic.frame.Release()
 		case !s.hasHead:
 			s.head, s.hasHead = pic, true
 		default:

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
-	"github.com/scanout-av/scanout/decode/ffmpeg"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/metrics"
@@ -42,6 +41,12 @@ type Stats struct {
 	SteadyFrames int64
 	SteadyAllocs int64
 	GCCycles     int64
+
+	// Of decoding on the GPU.
+	Fallbacks int64 // changes of the decoder while playing
+	ReadBacks int64 // pictures copied to the CPU's memory, for outputs that need that
+	Damaged   int64 // pictures that were not shown, because they or their references were damaged
+	Grown     int64 // images added because too many pictures were held
 
 	Pool PoolStats
 
@@ -79,7 +84,7 @@ type CPU struct{ User, System time.Duration }
 // counters are written by the stages and read by Stats.
 type counters struct {
 	decoded, skipped, readErrors, decodeErrors, audioErrors, audioGaps atomic.Int64
-	pauses, shown, copies, discarded                                   atomic.Int64
+	pauses, shown, copies, discarded, unfit                            atomic.Int64
 	position                                                           atomic.Int64 // ns
 	firstAt                                                            atomic.Int64 // Instant
 	inUseAtClose                                                       atomic.Int64
@@ -116,6 +121,12 @@ type mark struct {
 func (m *mark) take(frames int64) {
 	runtime.ReadMemStats(&m.ms)
 	m.taken, m.frames, m.mallocs, m.gcs = true, frames, m.ms.Mallocs, m.ms.NumGC
+}
+
+func (c *counters) setDecoder(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decoder = name
 }
 
 func (c *counters) setSink(name string, d media.Display) {
@@ -216,8 +227,10 @@ func (p *Player) Stats() Stats {
 			Fallbacks: ps.Fallbacks, HugePages: ps.HugePages}
 	}
 	s.Pool.InUseAtClose = int(c.inUseAtClose.Load())
-	if d, ok := p.vdec.(interface{ Stats() ffmpeg.Stats }); ok {
-		s.Copies += d.Stats().Copies
+	if c, ok := p.vdec.(*chooser); ok {
+		d := c.stats()
+		s.Copies += d.copies
+		s.Fallbacks, s.ReadBacks, s.Damaged, s.Grown = d.fallbacks, d.readBacks, d.skipped+c.p.stats.unfit.Load(), d.grown
 	}
 	if n := s.AVOffset.Count; n > 0 {
 		s.AVOffset.Mean = time.Duration(c.avSum.Load() / n)

@@ -219,6 +219,9 @@ func (r *renderer) idle() error {
 
 // collect releases the frames that the GPU has read.
 func (r *renderer) collect() error {
+	if r.lost == nil && r.d.Lost() { // somebody else met it
+		r.lost = fmt.Errorf("render: %s: %w", r.d.Name, media.ErrDeviceLost)
+	}
 	if r.lost != nil {
 		return r.lost
 	}

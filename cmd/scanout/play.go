@@ -20,7 +20,7 @@ type playCommand struct {
 
 	Output     string        `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
 	Renderer   string        `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
-	Decoder    string        `enum:"auto,ffmpeg" default:"auto" help:"What decodes video: ${enum}."`
+	Decoder    string        `enum:"auto,vulkan,ffmpeg" default:"auto" help:"What decodes video: ${enum}. auto takes the GPU where it can."`
 	Audio      string        `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
 	Device     string        `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
 	Upload     string        `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`

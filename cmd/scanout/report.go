@@ -25,6 +25,7 @@ type report struct {
 	CopiesPerFrame float64            `json:"copies_per_frame"`
 	AllocsPerFrame float64            `json:"allocs_per_frame"`
 	GCCycles       int64              `json:"gc_cycles"`
+	Decoding       decodingReport     `json:"decoding"`
 	Pool           poolReport         `json:"pool"`
 	AVOffset       distributionReport `json:"av_offset_ms"`
 	Interval       distributionReport `json:"interval_ms"`
@@ -66,6 +67,13 @@ type framesReport struct {
 	Discarded int64   `json:"never_shown"`
 	Skipped   int64   `json:"skipped"`
 	PerSecond float64 `json:"per_second"`
+}
+
+type decodingReport struct {
+	Fallbacks int64 `json:"fallbacks"`
+	ReadBacks int64 `json:"read_backs"`
+	Damaged   int64 `json:"damaged"`
+	Grown     int64 `json:"images_added"`
 }
 
 type poolReport struct {
@@ -129,6 +137,7 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		GCCycles: s.GCCycles,
 		Pool: poolReport{s.Pool.Slots, s.Pool.SlotBytes, s.Pool.Peak, s.Pool.InUseAtClose,
 			s.Pool.Fallbacks, s.Pool.HugePages},
+		Decoding:     decodingReport{s.Fallbacks, s.ReadBacks, s.Damaged, s.Grown},
 		AVOffset:     distribution(s.AVOffset),
 		Interval:     distribution(s.Interval),
 		Latency:      distribution(s.Latency),

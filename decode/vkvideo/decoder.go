@@ -95,6 +95,9 @@ func New(cfg Config) (v *Video, err error) {
 	return v, nil
 }
 
+// Decodes reports whether streams of a codec are decoded here, where the device does.
+func Decodes(c media.Codec) bool { return c == "h264" }
+
 // newCodec returns the codec of a stream.
 // Errors: media.ErrNotSupported; what is wrong with the extra data.
 func newCodec(s *media.Stream) (codec, error) {
@@ -156,10 +159,10 @@ func (v *Video) Ring() *Ring {
 }
 
 // Send decodes au; nil drains the decoder.
-// Ownership: takes au, except when it returns media.ErrAgain.
+// Ownership: takes au, except when it returns media.ErrAgain or media.ErrNotSupported.
 // Errors: media.ErrAgain: Receive first; media.ErrNotSupported: the stream needs another
-// decoder, and every Send says so from now on; media.ErrDeviceLost; os.ErrClosed; anything
-// else is one damaged unit, this one or one before it, and decoding goes on.
+// decoder, which may begin with this unit; media.ErrDeviceLost; os.ErrClosed; ErrDecode;
+// anything else is one damaged unit, this one or one before it, and decoding goes on.
 func (v *Video) Send(au *media.AccessUnit) error {
 	if len(v.ready) > 0 && !v.closed {
 		return media.ErrAgain
@@ -168,9 +171,15 @@ func (v *Video) Send(au *media.AccessUnit) error {
 		return v.drain()
 	}
 	err := v.send(au)
-	au.Release()
+	if !errors.Is(err, media.ErrNotSupported) {
+		au.Release()
+	}
 	return err
 }
+
+// ErrDecode says that the device did not decode a picture in which the parser saw no
+// damage: it and the stream do not go together, and another decoder does better.
+var ErrDecode = errors.New("a picture was not decoded")
 
 func (v *Video) send(au *media.AccessUnit) error {
 	switch {
@@ -494,7 +503,7 @@ func (v *Video) result(s *sequence, i int) {
 				}
 			}
 			if !j.corrupt { // the parser saw no damage: the device and the stream disagree
-				v.failed = fmt.Errorf("vkvideo: %s reports a picture as not decoded (status %d)", v.dev.Name, v.a.status)
+				v.failed = fmt.Errorf("vkvideo: %s, status %d: %w", v.dev.Name, v.a.status, ErrDecode)
 			}
 		}
 	}

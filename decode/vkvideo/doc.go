@@ -33,6 +33,6 @@
 // Concurrency: one goroutine; Stats and the release of frames from any. Decoders of one
 // device spread over its video queues.
 //
-// Errors: media.ErrNotSupported says that another decoder must take over, from the next
-// keyframe on; media.ErrDeviceLost; anything else is one damaged unit.
+// Errors: media.ErrNotSupported says that another decoder must take over, from this unit
+// or the next keyframe on; media.ErrDeviceLost; anything else is one damaged unit.
 package vkvideo

@@ -16,6 +16,8 @@ import (
 type Config struct {
 	// Device is an index or a part of a name; "" takes the best one.
 	Device string
+	// Hardware refuses devices that are a CPU.
+	Hardware bool
 	// Surface is a surface that the graphics queue must be able to present to.
 	Surface vk.SurfaceKHR
 	// Present asks for what windows need before there is one, where the device has it; see
@@ -145,6 +147,9 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	p, err := pick(ps, cfg.Device)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Hardware && p.Type == "cpu" {
+		return nil, fmt.Errorf("gpu: the only Vulkan device is a CPU (%s): %w", p.Name, media.ErrNotSupported)
 	}
 	c := new(dl.Caller)
 	graphics, err := in.graphicsFamily(c, p, cfg.Surface)

@@ -44,6 +44,9 @@ func NewNull(cfg NullConfig) *Null {
 // Name says that nothing is shown.
 func (n *Null) Name() string { return "null" }
 
+// TakesGPU reports that frames in GPU memory are as good as any: nobody looks at them.
+func (n *Null) TakesGPU() bool { return true }
+
 // Display describes the simulated display, if there is one.
 func (n *Null) Display() media.Display {
 	d := media.Display{Width: n.w, Height: n.h, Source: media.PresentImmediate}
