@@ -38,18 +38,39 @@ func (c *Converter) scalarHalf(d, y, u, v []byte, x0, x1 int) {
 	}
 }
 
-// pairs is the common case: planar luma to four bytes. The slices shrink rather than an
-// index grow, which is what the compiler drops bounds checks for.
+// pairs is the common case: planar luma to four bytes. Blocks of fixed size spare checks
+// of bounds, and a function of its own keeps everything in registers.
 func (t *tables) pairs(d, y, u, v []byte, us int) {
-	for len(d) >= 8 && len(y) >= 2 && len(u) > 0 && len(v) > 0 {
-		uv := t.u[u[0]] + t.v[v[0]]
-		p, q := t.pixel(t.y[y[0]]+uv), t.pixel(t.y[y[1]]+uv)
-		binary.LittleEndian.PutUint64(d, uint64(p)|uint64(q)<<32)
-		d, y = d[8:], y[2:]
-		if len(u) <= us || len(v) <= us {
-			break // the last pair
+	for len(y) >= 32 && len(d) >= 128 {
+		if us == 1 && len(u) >= 16 && len(v) >= 16 {
+			t.planar((*[128]byte)(d), (*[32]byte)(y), (*[16]byte)(u), (*[16]byte)(v))
+		} else if us == 2 && len(u) >= 31 && len(v) >= 31 {
+			t.semi((*[128]byte)(d), (*[32]byte)(y), (*[31]byte)(u), (*[31]byte)(v))
+		} else {
+			break
 		}
-		u, v = u[us:], v[us:]
+		d, y, u, v = d[128:], y[32:], u[min(16*us, len(u)):], v[min(16*us, len(v)):]
+	}
+	for i := 0; 8*i+8 <= len(d); i++ {
+		uv := t.u[u[i*us]] + t.v[v[i*us]]
+		p, q := t.pixel(t.y[y[2*i]]+uv), t.pixel(t.y[y[2*i+1]]+uv)
+		binary.LittleEndian.PutUint64(d[8*i:], uint64(p)|uint64(q)<<32|t.alpha)
+	}
+}
+
+func (t *tables) planar(d *[128]byte, y *[32]byte, u, v *[16]byte) {
+	for i := range 16 {
+		uv := t.u[u[i]] + t.v[v[i]]
+		p, q := t.pixel(t.y[y[2*i]]+uv), t.pixel(t.y[y[2*i+1]]+uv)
+		binary.LittleEndian.PutUint64(d[8*i:8*i+8], uint64(p)|uint64(q)<<32|t.alpha)
+	}
+}
+
+func (t *tables) semi(d *[128]byte, y *[32]byte, u, v *[31]byte) {
+	for i := range 16 {
+		uv := t.u[u[2*i]] + t.v[v[2*i]]
+		p, q := t.pixel(t.y[y[2*i]]+uv), t.pixel(t.y[y[2*i+1]]+uv)
+		binary.LittleEndian.PutUint64(d[8*i:8*i+8], uint64(p)|uint64(q)<<32|t.alpha)
 	}
 }
 
@@ -65,15 +86,15 @@ func (c *Converter) scalarFull(d, y, u, v []byte, x0, x1 int) {
 	}
 }
 
-// pixel clamps three sums into a little-endian R G B A.
+// pixel clamps three sums into little-endian R G B 0.
 func (t *tables) pixel(s uint64) uint32 {
-	return uint32(t.clip[s>>6&(clipSize-1)]) | uint32(t.clip[s>>27&(clipSize-1)])<<8 | uint32(t.clip[s>>48&(clipSize-1)])<<16 | 0xff<<24
+	return uint32(t.clip[s>>6&(clipSize-1)]) | uint32(t.clip[s>>27&(clipSize-1)])<<8 | uint32(t.clip[s>>48&(clipSize-1)])<<16
 }
 
 func (t *tables) put(d []byte, bpp int, s uint64) {
 	p := t.pixel(s)
 	if bpp == 4 {
-		binary.LittleEndian.PutUint32(d, p)
+		binary.LittleEndian.PutUint32(d, p|0xff<<24)
 	} else {
 		_ = d[2]
 		d[0], d[1], d[2] = byte(p), byte(p>>8), byte(p>>16)

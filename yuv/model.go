@@ -56,7 +56,10 @@ func (m model) swapped() model {
 
 func (m *model) luma(y uint16) int32 { return int32(uint32(y) * uint32(m.cy) >> 16) }
 
-func term(c uint16, k int16) int32 { return (int32(int16(c^0x8000))*int32(k) + 0x4000) >> 15 }
+func term(c uint16, k int16) int32 { return product(int32(int16(c^0x8000)), k) }
+
+// product is term with chroma about 0.
+func product(c int32, k int16) int32 { return (c*int32(k) + 0x4000) >> 15 }
 
 func clamp8(x int32) uint8 { return uint8(min(max(x>>6, 0), 255)) }
 
@@ -80,11 +83,14 @@ const (
 type tables struct {
 	y, u, v [256]uint64
 	clip    [clipSize]uint8
+	bias    uint64 // what u and v hold of it
+	alpha   uint64 // of two pixels; as a constant the compiler would store it by itself
 }
 
 func newTables(m *model) *tables {
-	t := new(tables)
+	t := &tables{alpha: 0xff000000ff000000}
 	sums := func(a, b, c int32) uint64 { return uint64(int64(a) + int64(b)<<21 + int64(c)<<42) }
+	t.bias = sums(int32(m.br), int32(m.bg), int32(m.bb))
 	for i := range 256 {
 		s := uint16(i) << 8
 		l := m.luma(s) + clipZero<<6
