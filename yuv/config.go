@@ -84,13 +84,16 @@ type Config struct {
 	Range  Range
 	From   Layout  // the YCbCr side, also of a Reverse
 	To     Packing // the RGB side, also of a Reverse
+	// Chroma is ChromaNearest unless set: the fastest. Set it to where the samples were
+	// sited for what looks best, and what a GPU's sampler gives.
+	Chroma Chroma
 	// Variant forces an implementation; Auto is right except in tests and benchmarks.
 	Variant Variant
 	// NonTemporal writes past the caches where the destination allows it: for pictures
 	// that do not fit in them (1.2 to 1.8 times as fast there) and that nobody reads
 	// soon, since that reading then comes from memory.
-	// Shape: RGBA and BGRA whose address and stride are multiples of 64; others are
-	// written as usual.
+	// Shape: RGBA and BGRA whose address and stride are multiples of 64, with
+	// ChromaNearest; others are written as usual.
 	NonTemporal bool
 }
 
@@ -104,6 +107,8 @@ func (cfg Config) validate() error {
 		return fmt.Errorf("yuv: layout %d: %w", cfg.From, ErrNotSupported)
 	case cfg.To >= packings:
 		return fmt.Errorf("yuv: packing %d: %w", cfg.To, ErrNotSupported)
+	case cfg.Chroma >= chromas:
+		return fmt.Errorf("yuv: chroma %d: %w", cfg.Chroma, ErrNotSupported)
 	case cfg.Variant != Auto && !cfg.Variant.usable():
 		return fmt.Errorf("yuv: variant %v on this CPU and in this build (usable: %v): %w", cfg.Variant, Variants(), ErrNotSupported)
 	}

@@ -18,6 +18,7 @@ type Converter struct {
 	// Byte offsets of the first Y, U and V sample in their planes.
 	yo, uo, vo int
 	steps      []step // the vector kernels, widest first
+	between    between
 }
 
 // consts are a kernel's constants: vectors of up to 64 bytes.
@@ -36,8 +37,8 @@ type step struct {
 }
 
 // New returns a converter for cfg.
-// Errors: ErrNotSupported for values that are not defined, RGBA64 from 8 bits, and a
-// variant that cannot run here.
+// Errors: ErrNotSupported for values that are not defined, RGBA64 from 8 bits or with
+// interpolated chroma, and a variant that cannot run here.
 func New(cfg Config) (*Converter, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -79,7 +80,13 @@ func newConverter(cfg Config) (*Converter, error) {
 	if c.swap {
 		c.uo, c.vo = c.vo, c.uo
 	}
-	c.steps = vectorSteps(c)
+	var err error
+	if c.between, err = newBetween(c); err != nil {
+		return nil, err
+	}
+	if !c.between.on {
+		c.steps = vectorSteps(c)
+	}
 	return c, nil
 }
 
@@ -93,9 +100,8 @@ func (c *Converter) Variant() Variant { return c.variant }
 // one to dst[stride:] and so on, so that a band can go to memory of its own; goroutines
 // that split one picture pass dst[from*stride:]. Nothing between rows is touched.
 //
-// A chroma sample colours all pixels that it belongs to (nearest, as libyuv and
-// image/draw do); where exactly it was sited is ignored. Bands of an even number of
-// rows are the fastest.
+// Bands of an even number of rows are the fastest. Interpolated chroma comes from beyond
+// the band where it has to.
 //
 // Errors: ErrGeometry, ErrOverlap; nothing is written then. A destination that lies
 // between the rows of src counts as overlapping.
@@ -104,18 +110,14 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 	if err := check(c.cfg.From, c.cfg.To, src, dst, stride, from, to); err != nil || from == to {
 		return err
 	}
+	if c.between.on {
+		c.convertBetween(dst, stride, src, from, to)
+		return nil
+	}
 	w := src.Width
 	rowBytes := c.cfg.To.RowBytes(w)
 	nt := c.cfg.NonTemporal && (uintptr(unsafe.Pointer(&dst[0]))|uintptr(stride))&63 == 0
-	pu, pv := 1, 2 // planes of chroma
-	switch {
-	case c.g.planes == 1:
-		pu, pv = 0, 0
-	case c.g.planes == 2:
-		pv = 1
-	case c.swap:
-		pu, pv = 2, 1
-	}
+	pu, pv := c.chromaPlanes()
 	pairs := c.g.subY == 1 && c.g.kind != kindFull && (len(c.steps) == 0 || c.steps[0].rows == 2)
 	// The vector kernels take columns up to done; the scalar code takes the rest.
 	s, done := c.step(w)

@@ -6,6 +6,9 @@
 // exactly rounded result for all 2²⁴ inputs, in BT.601, BT.709 and BT.2020, limited and
 // full range.
 //
+// Chroma that pixels share is interpolated when asked for ([Chroma]), at any siting and
+// before anything is rounded, within the same bound.
+//
 //	c, err := yuv.New(yuv.Config{Matrix: yuv.BT709, From: yuv.NV12, To: yuv.BGRA})
 //	…
 //	err = c.Convert(pixels, stride, &picture, 0, picture.Height)

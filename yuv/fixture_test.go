@@ -3,15 +3,21 @@ package yuv
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
 
-// reference converts pixel by pixel with the model, reading samples by their definition.
-func reference(cfg Config, p *Picture, x, y int) []byte {
+// samples returns the chroma that pixel x, y belongs to, in 16 bits.
+func samples(cfg Config, p *Picture, x, y int) [2]int {
+	_, u, v, shift := codes(cfg, p, x, y)
+	return [2]int{u << shift & 0xffff, v << shift & 0xffff}
+}
+
+// codes reads the samples of a pixel by their definition. Shifted left they have 16 bits.
+func codes(cfg Config, p *Picture, x, y int) (yy, u, v, shift int) {
 	g := cfg.From.geometry()
 	cx, cy := x>>g.subX, y>>g.subY
-	var yy, u, v int
 	at := func(plane, row, i int) int {
 		b := p.Planes[plane][row*p.Stride[plane]:]
 		if g.bytes == 1 {
@@ -31,13 +37,20 @@ func reference(cfg Config, p *Picture, x, y int) []byte {
 	default:
 		yy, u, v = at(0, y, x), at(1, cy, cx), at(2, cy, cx)
 	}
-	shift := 8
+	shift = 8
 	switch cfg.From {
 	case I010:
 		shift = 6
 	case P010:
 		shift = 0
 	}
+	return yy, u, v, shift
+}
+
+// reference converts pixel by pixel with the model.
+func reference(cfg Config, p *Picture, x, y int) []byte {
+	g := cfg.From.geometry()
+	yy, u, v, shift := codes(cfg, p, x, y)
 	if cfg.To == RGBA64 {
 		m := newModel64(cfg.Matrix, cfg.Range)
 		d := 6 - shift
@@ -45,8 +58,53 @@ func reference(cfg Config, p *Picture, x, y int) []byte {
 		return []byte{byte(r >> 8), byte(r), byte(gg >> 8), byte(gg), byte(b >> 8), byte(b), 255, 255}
 	}
 	m := newModel(cfg.Matrix, cfg.Range, g.bits)
-	r, gg, b := m.rgb(uint16(yy<<shift), uint16(u<<shift), uint16(v<<shift))
-	return map[Packing][]byte{RGBA: {r, gg, b, 255}, BGRA: {b, gg, r, 255}, RGB24: {r, gg, b}, BGR24: {b, gg, r}}[cfg.To]
+	uu, vv := uint16(u<<shift), uint16(v<<shift)
+	if cfg.Chroma != ChromaNearest {
+		uu, vv = interpolated(cfg, p, x, y)
+	}
+	r, gg, b := m.rgb(uint16(yy<<shift), uu, vv)
+	switch cfg.To {
+	case BGRA:
+		return []byte{b, gg, r, 255}
+	case RGB24:
+		return []byte{r, gg, b}
+	case BGR24:
+		return []byte{b, gg, r}
+	}
+	return []byte{r, gg, b, 255}
+}
+
+// interpolated returns the 16-bit chroma of pixel x, y: of all samples, weighed by how
+// near they are.
+func interpolated(cfg Config, p *Picture, x, y int) (u, v uint16) {
+	g := cfg.From.geometry()
+	along := func(i, size int, sub uint8, offset float64) (first int, weights [2]int) {
+		if sub == 0 {
+			return i, [2]int{4, 0}
+		}
+		pos := min(max((float64(i)-offset)/2, 0), float64((size+1)/2-1))
+		f := pos - math.Floor(pos)
+		return int(pos), [2]int{int(4 * (1 - f)), int(4 * f)}
+	}
+	ox := [chromas]float64{ChromaCenter: 0.5, ChromaTop: 0.5, ChromaBottom: 0.5}[cfg.Chroma]
+	oy := [chromas]float64{ChromaLeft: 0.5, ChromaCenter: 0.5, ChromaBottomLeft: 1, ChromaBottom: 1}[cfg.Chroma]
+	fx, wx := along(x, p.Width, g.subX, ox)
+	fy, wy := along(y, p.Height, g.subY, oy)
+	// Where a pixel's own samples are: nearest's business.
+	nearest := cfg
+	nearest.Chroma = ChromaNearest
+	var sums [2]int
+	for j, b := range wy {
+		for i, a := range wx {
+			if a*b == 0 {
+				continue
+			}
+			for k, c := range samples(nearest, p, (fx+i)<<g.subX, (fy+j)<<g.subY) {
+				sums[k] += a * b * ((c - 32768) >> 4)
+			}
+		}
+	}
+	return uint16(sums[0] + 32768), uint16(sums[1] + 32768)
 }
 
 // fills are contents that find other errors than random ones do.
@@ -118,19 +176,25 @@ func paint(b []byte) {
 	}
 }
 
-// conversions calls f for every pair that New accepts, with every variant.
+// conversions calls f for every pair that New accepts, with every variant, and with chroma
+// on the samples, between them with every second one on a pixel, and midway.
 func conversions(t *testing.T, f func(t *testing.T, cfg Config)) {
 	for _, v := range Variants() {
 		for _, l := range Layouts() {
 			for _, p := range Packings() {
-				cfg := Config{From: l, To: p, Variant: v}
-				if _, err := New(cfg); err != nil {
-					if p != RGBA64 {
-						t.Error(err)
+				for _, s := range []Chroma{ChromaNearest, ChromaLeft, ChromaCenter} {
+					cfg := Config{From: l, To: p, Variant: v, Chroma: s}
+					if g := l.geometry(); s != ChromaNearest && (g.subX+g.subY == 0 || v == AVX512) {
+						continue // nothing to interpolate, or AVX2's kernels
 					}
-					continue
+					if _, err := New(cfg); err != nil {
+						if p != RGBA64 {
+							t.Error(err)
+						}
+						continue
+					}
+					t.Run(v.String()+"/"+l.String()+"/"+p.String()+"/"+s.String(), func(t *testing.T) { f(t, cfg) })
 				}
-				t.Run(v.String()+"/"+l.String()+"/"+p.String(), func(t *testing.T) { f(t, cfg) })
 			}
 		}
 	}

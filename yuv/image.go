@@ -45,7 +45,8 @@ func ToYCbCr(dst *image.YCbCr, src *image.RGBA, m Matrix, r Range) error {
 }
 
 // ConvertImage converts src into dst, which has the same size; c converts from the
-// layout of src's ratio (I420, I422, I440, I444) to RGBA.
+// layout of src's ratio (I420, I422, I440, I444) to RGBA. Interpolated chroma ends at
+// src's edges, also where src is part of a larger image.
 // Errors: ErrGeometry, ErrOverlap, ErrNotSupported.
 func (c *Converter) ConvertImage(dst *image.RGBA, src *image.YCbCr) error {
 	l, err := imageLayout(src.SubsampleRatio)
@@ -71,6 +72,9 @@ func (c *Converter) ConvertImage(dst *image.RGBA, src *image.YCbCr) error {
 	}
 	if c.g.subY == 1 {
 		top = src.Rect.Min.Y & 1
+	}
+	if c.between.on && left+top > 0 {
+		return fmt.Errorf("yuv: interpolated chroma of an image that begins in the middle of a sample, at %v: %w", src.Rect.Min, ErrNotSupported)
 	}
 	var parts [4]image.Rectangle
 	n := 0

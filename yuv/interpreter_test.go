@@ -175,6 +175,8 @@ func (c *cpu) fail(in instruction) error { return fmt.Errorf("the interpreter ha
 
 // words16 are instructions that work word by word: second operand (op) first operand.
 var words16 = map[string]func(a, b uint16) int{
+	"VPAVGW":    func(a, b uint16) int { return (int(a) + int(b) + 1) >> 1 },
+	"VPMULLW":   func(a, b uint16) int { return int(a * b) },
 	"VPADDW":    func(a, b uint16) int { return int(a + b) },
 	"VPADDSW":   func(a, b uint16) int { return saturate(int(int16(a))+int(int16(b)), -32768, 32767) },
 	"VPMULHUW":  func(a, b uint16) int { return int(uint32(a) * uint32(b) >> 16) },
@@ -248,6 +250,34 @@ func (c *cpu) run(p *program) error {
 				}
 			}
 			continue
+		case "VPOR":
+			x, y := c.load(a[0], size), c.load(a[1], size)
+			for i := range size {
+				r[i] = x[i] | y[i]
+			}
+		case "VPMADDUBSW": // signed and unsigned bytes
+			x, y := c.load(a[0], size), c.load(a[1], size)
+			for i := range size / 2 {
+				put16(&r, i, saturate(int(int8(x[2*i]))*int(y[2*i])+int(int8(x[2*i+1]))*int(y[2*i+1]), -32768, 32767))
+			}
+		case "VPBLENDW":
+			x, y := c.load(a[1], size), c.load(a[2], size)
+			for i := range size / 2 {
+				from := &y
+				if a[0].imm>>(i&7)&1 == 1 {
+					from = &x
+				}
+				put16(&r, i, int(w16(from, i)))
+			}
+		case "VPERMT2B":
+			second, by, first := c.load(a[0], size), c.load(a[1], size), c.load(dst, size)
+			for i := range size {
+				if at := by[i] & 127; at < 64 {
+					r[i] = first[at]
+				} else {
+					r[i] = second[at-64]
+				}
+			}
 		case "VPXOR", "VPXORQ":
 			x, y := c.load(a[0], size), c.load(a[1], size)
 			for i := range size {

@@ -69,6 +69,10 @@ const (
 	kY
 	kFF
 	kYH
+	kUFar
+	kVFar
+	kWeights
+	kFar
 )
 
 func (k *consts) fill(c *Converter, v Variant, block int) {

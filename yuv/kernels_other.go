@@ -12,3 +12,7 @@ func vectorSteps(*Converter) []step { return nil }
 func storeFence() {}
 
 func reverseSteps(*Reverse) []reverseStep { return nil }
+
+func (*between) vectors(*Converter) {}
+
+func runBetween(id int, d, y, ua, ub, va, vb *byte, n int, k *byte) {}

@@ -68,11 +68,14 @@ func (m *reverseModel) chroma(r, g, b int32) (u, v byte) {
 }
 
 // NewReverse returns a converter from cfg.To to cfg.From: RGBA or BGRA to I420, NV12 or
-// NV21. NonTemporal is ignored.
+// NV21. NonTemporal is ignored, and chroma comes out as of ChromaCenter.
 // Errors: ErrNotSupported for anything else.
 func NewReverse(cfg Config) (*Reverse, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
+	}
+	if cfg.Chroma != ChromaNearest && cfg.Chroma != ChromaCenter {
+		return nil, fmt.Errorf("yuv: %v to %v with %v chroma (center is possible): %w", cfg.To, cfg.From, cfg.Chroma, ErrNotSupported)
 	}
 	if cfg.To > BGRA || cfg.From != I420 && cfg.From != NV12 && cfg.From != NV21 {
 		return nil, fmt.Errorf("yuv: %v to %v (RGBA and BGRA to I420, NV12 and NV21 are possible): %w", cfg.To, cfg.From, ErrNotSupported)

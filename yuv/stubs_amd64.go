@@ -259,6 +259,146 @@ func packedRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, 
 //go:noescape
 func packedRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// planar420RGBALeftAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGBALeftAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGB24LeftAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGB24LeftAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGBAMidAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGBAMidAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGB24MidAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGB24MidAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGBALeftAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGBALeftAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGB24LeftAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGB24LeftAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGBAMidAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGBAMidAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGB24MidAVX512VBMI converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGB24MidAVX512VBMI(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGBALeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGBALeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGB24LeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGB24LeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGBAMidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGBAMidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// planar420RGB24MidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func planar420RGB24MidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGBALeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGBALeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGB24LeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGB24LeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGBAMidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGBAMidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// semiRGB24MidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func semiRGB24MidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// i010RGBALeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func i010RGBALeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// i010RGB24LeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func i010RGB24LeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// i010RGBAMidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func i010RGBAMidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// i010RGB24MidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func i010RGB24MidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// p010RGBALeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func p010RGBALeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// p010RGB24LeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func p010RGB24LeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// p010RGBAMidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func p010RGBAMidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// p010RGB24MidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func p010RGB24MidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// packedRGBALeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func packedRGBALeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// packedRGB24LeftAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func packedRGB24LeftAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// packedRGBAMidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func packedRGBAMidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
+// packedRGB24MidAVX2 converts a row with chroma between its samples.
+//
+//go:noescape
+func packedRGB24MidAVX2(d *byte, y *byte, ua *byte, ub *byte, va *byte, vb *byte, n int, k *byte)
+
 // reversePlanarAVX2 converts two rows.
 //
 //go:noescape

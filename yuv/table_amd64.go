@@ -5,7 +5,7 @@
 package yuv
 
 // constVectors is how many vectors the kernels' constant block has.
-const constVectors = 19
+const constVectors = 23
 
 // kernels returns the kernels of a variant for RGBA, RGBA past the caches, and RGB24.
 func kernels(v Variant, k kind) (rgba, nt, rgb24 kernel) {
@@ -63,4 +63,129 @@ func kernels(v Variant, k kind) (rgba, nt, rgb24 kernel) {
 		}
 	}
 	return nil, nil, nil
+}
+
+// betweenKernel returns the number of a kernel that interpolates chroma, and its block.
+func betweenKernel(v Variant, k kind, midway bool, bpp int) (id, block int) {
+	switch {
+	case v >= AVX512VBMI && (k == kindPlanar420 || k == kindPlanar422) && !midway && bpp == 4:
+		return 0, 64
+	case v >= AVX512VBMI && (k == kindPlanar420 || k == kindPlanar422) && !midway && bpp == 3:
+		return 1, 64
+	case v >= AVX512VBMI && (k == kindPlanar420 || k == kindPlanar422) && midway && bpp == 4:
+		return 2, 64
+	case v >= AVX512VBMI && (k == kindPlanar420 || k == kindPlanar422) && midway && bpp == 3:
+		return 3, 64
+	case v >= AVX512VBMI && k == kindSemi && !midway && bpp == 4:
+		return 4, 64
+	case v >= AVX512VBMI && k == kindSemi && !midway && bpp == 3:
+		return 5, 64
+	case v >= AVX512VBMI && k == kindSemi && midway && bpp == 4:
+		return 6, 64
+	case v >= AVX512VBMI && k == kindSemi && midway && bpp == 3:
+		return 7, 64
+	case v >= AVX2 && (k == kindPlanar420 || k == kindPlanar422) && !midway && bpp == 4:
+		return 8, 32
+	case v >= AVX2 && (k == kindPlanar420 || k == kindPlanar422) && !midway && bpp == 3:
+		return 9, 32
+	case v >= AVX2 && (k == kindPlanar420 || k == kindPlanar422) && midway && bpp == 4:
+		return 10, 32
+	case v >= AVX2 && (k == kindPlanar420 || k == kindPlanar422) && midway && bpp == 3:
+		return 11, 32
+	case v >= AVX2 && k == kindSemi && !midway && bpp == 4:
+		return 12, 32
+	case v >= AVX2 && k == kindSemi && !midway && bpp == 3:
+		return 13, 32
+	case v >= AVX2 && k == kindSemi && midway && bpp == 4:
+		return 14, 32
+	case v >= AVX2 && k == kindSemi && midway && bpp == 3:
+		return 15, 32
+	case v >= AVX2 && k == kindI010 && !midway && bpp == 4:
+		return 16, 32
+	case v >= AVX2 && k == kindI010 && !midway && bpp == 3:
+		return 17, 32
+	case v >= AVX2 && k == kindI010 && midway && bpp == 4:
+		return 18, 32
+	case v >= AVX2 && k == kindI010 && midway && bpp == 3:
+		return 19, 32
+	case v >= AVX2 && k == kindP010 && !midway && bpp == 4:
+		return 20, 32
+	case v >= AVX2 && k == kindP010 && !midway && bpp == 3:
+		return 21, 32
+	case v >= AVX2 && k == kindP010 && midway && bpp == 4:
+		return 22, 32
+	case v >= AVX2 && k == kindP010 && midway && bpp == 3:
+		return 23, 32
+	case v >= AVX2 && k == kindPacked && !midway && bpp == 4:
+		return 24, 32
+	case v >= AVX2 && k == kindPacked && !midway && bpp == 3:
+		return 25, 32
+	case v >= AVX2 && k == kindPacked && midway && bpp == 4:
+		return 26, 32
+	case v >= AVX2 && k == kindPacked && midway && bpp == 3:
+		return 27, 32
+	}
+	return -1, 0
+}
+
+// runBetween calls a kernel by its number.
+func runBetween(id int, d, y, ua, ub, va, vb *byte, n int, k *byte) {
+	switch id {
+	case 0:
+		planar420RGBALeftAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 1:
+		planar420RGB24LeftAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 2:
+		planar420RGBAMidAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 3:
+		planar420RGB24MidAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 4:
+		semiRGBALeftAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 5:
+		semiRGB24LeftAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 6:
+		semiRGBAMidAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 7:
+		semiRGB24MidAVX512VBMI(d, y, ua, ub, va, vb, n, k)
+	case 8:
+		planar420RGBALeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 9:
+		planar420RGB24LeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 10:
+		planar420RGBAMidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 11:
+		planar420RGB24MidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 12:
+		semiRGBALeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 13:
+		semiRGB24LeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 14:
+		semiRGBAMidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 15:
+		semiRGB24MidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 16:
+		i010RGBALeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 17:
+		i010RGB24LeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 18:
+		i010RGBAMidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 19:
+		i010RGB24MidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 20:
+		p010RGBALeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 21:
+		p010RGB24LeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 22:
+		p010RGBAMidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 23:
+		p010RGB24MidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 24:
+		packedRGBALeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 25:
+		packedRGB24LeftAVX2(d, y, ua, ub, va, vb, n, k)
+	case 26:
+		packedRGBAMidAVX2(d, y, ua, ub, va, vb, n, k)
+	case 27:
+		packedRGB24MidAVX2(d, y, ua, ub, va, vb, n, k)
+	}
 }
