@@ -60,7 +60,7 @@ func (p *Player) chooseSink() (VideoSink, error) {
 	case OutputY4M:
 		return dump.NewY4M(p.dumpConfig(path))
 	case OutputPNG:
-		raster, err := soft.NewRaster(soft.Config{Chroma: soft.ChromaBilinear})
+		raster, err := soft.NewRaster(soft.Config{})
 		if err != nil {
 			return nil, err
 		}

@@ -33,8 +33,8 @@ func BenchmarkPresent(b *testing.B) {
 			benchmark(b, 1920, 1080, Config{Width: c.w, Height: c.h, Filter: c.filter}, c.turn)
 		})
 	}
-	b.Run("1080p/chroma-1920x1080", func(b *testing.B) {
-		benchmark(b, 1920, 1080, Config{Width: 1920, Height: 1080, Chroma: ChromaBilinear}, media.Orientation{})
+	b.Run("1080p/chroma nearest-1920x1080", func(b *testing.B) {
+		benchmark(b, 1920, 1080, Config{Width: 1920, Height: 1080, Chroma: ChromaNearest}, media.Orientation{})
 	})
 	b.Run("720p/bilinear-1920x1080", func(b *testing.B) {
 		benchmark(b, 1280, 720, Config{Width: 1920, Height: 1080}, media.Orientation{})

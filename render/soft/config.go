@@ -31,16 +31,17 @@ type Chroma uint8
 
 // Chroma modes.
 const (
-	// ChromaNearest colours all pixels that a chroma sample belongs to; the fastest.
-	ChromaNearest Chroma = iota
 	// ChromaBilinear interpolates between chroma samples at their siting, as the Vulkan
-	// renderer does. It takes several times as long.
-	ChromaBilinear
+	// renderer does.
+	ChromaBilinear Chroma = iota
+	// ChromaNearest colours all pixels that a chroma sample belongs to, in half the time or
+	// less; edges of colours have steps, and are off by up to half a sample.
+	ChromaNearest
 	numChromas
 )
 
 func (c Chroma) String() string {
-	return [...]string{"nearest", "bilinear", "unknown"}[min(c, numChromas)]
+	return [...]string{"bilinear", "nearest", "unknown"}[min(c, numChromas)]
 }
 
 // Canvas is a window whose picture lies in memory; a software *sdl.Window is one.
@@ -86,7 +87,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("soft: filter %d: %w: use bilinear, nearest or none", c.Filter, media.ErrNotSupported)
 	}
 	if c.Chroma >= numChromas {
-		return fmt.Errorf("soft: chroma mode %d: %w: use nearest or bilinear", c.Chroma, media.ErrNotSupported)
+		return fmt.Errorf("soft: chroma mode %d: %w: use bilinear or nearest", c.Chroma, media.ErrNotSupported)
 	}
 	if c.Refresh < 0 || c.Refresh > 10_000 || math.IsNaN(c.Refresh) {
 		return fmt.Errorf("soft: a refresh rate of %v Hz is not possible: use 0 to 10000", c.Refresh)

@@ -17,10 +17,9 @@
 // Every [media.PixelFormat] is drawn. BT.601, BT.709 and BT.2020 go through package yuv
 // where it has the layout; SMPTE 240M, FCC, YCgCo and the layouts that it lacks (12 bits,
 // 4:4:4 of 10 bits) go through an exact but slower loop in Go. Either is within 1/255 of
-// [media.Color.Conversion]. A chroma sample colours all pixels that it belongs to and its
-// siting is ignored, unless ChromaBilinear is asked for: then pictures that are not scaled
-// come within 2/255 of the Vulkan renderer's. Transfer functions and primaries are not
-// converted.
+// [media.Color.Conversion]. Chroma is interpolated between its samples, at their siting:
+// pictures that are not scaled come within 2/255 of the Vulkan renderer's. Transfer
+// functions and primaries are not converted.
 //
 // # Scaling
 //

@@ -130,7 +130,7 @@ func TestBilinear(t *testing.T) {
 				f := newFrame(format, c.w, c.h)
 				f.Orientation = o
 				randomize(f, 7)
-				src := reference(f)
+				src := smoothReference(f)
 				tw, th := c.tw, c.th
 				if o.Swaps() {
 					tw, th = th, tw

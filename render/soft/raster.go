@@ -38,8 +38,7 @@ func (r *Raster) RGBA(f *media.Frame, dst *image.RGBA) error {
 	return err
 }
 
-// Picture draws one frame into a new image of its displayed size, with chroma
-// interpolated: a screenshot.
+// Picture draws one frame into a new image of its displayed size: a screenshot.
 // Ownership: borrows f.
 func Picture(f *media.Frame) (*image.RGBA, error) {
 	if err := f.Check(); err != nil {
@@ -50,6 +49,6 @@ func Picture(f *media.Frame) (*image.RGBA, error) {
 		return nil, err
 	}
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
-	r := Raster{painter{chroma: ChromaBilinear}}
+	var r Raster
 	return m, r.RGBA(f, m)
 }

@@ -14,7 +14,6 @@ type source struct {
 	pic     yuv.Picture
 	neutral []byte // a row of chroma without colour, for grey
 	general general
-	smooth  smooth
 	f       *media.Frame
 }
 
@@ -27,7 +26,6 @@ const (
 	wayGray               // grey, given to package yuv with chroma without colour
 	wayRGB                // RGB
 	wayGeneral            // anything else
-	waySmooth             // 8 bits, chroma between its samples
 	wayExact              // anything else, chroma between its samples
 )
 
@@ -66,6 +64,23 @@ func matrix(m media.Matrix) (yuv.Matrix, bool) {
 	return 0, false
 }
 
+// chromaOf is where package yuv has to look for chroma.
+func chromaOf(l media.ChromaLocation) yuv.Chroma {
+	switch l {
+	case media.ChromaCenter:
+		return yuv.ChromaCenter
+	case media.ChromaTopLeft:
+		return yuv.ChromaTopLeft
+	case media.ChromaTop:
+		return yuv.ChromaTop
+	case media.ChromaBottomLeft:
+		return yuv.ChromaBottomLeft
+	case media.ChromaBottom:
+		return yuv.ChromaBottom
+	}
+	return yuv.ChromaLeft
+}
+
 // configure prepares s for frames of format and size w×h in a resolved colour.
 func (s *source) configure(format media.PixelFormat, w, h int, c media.Color, to yuv.Packing, chroma Chroma) error {
 	*s = source{neutral: s.neutral}
@@ -86,17 +101,15 @@ func (s *source) configure(format media.PixelFormat, w, h int, c media.Color, to
 		if c.Range == media.RangeFull {
 			cfg.Range = yuv.Full
 		}
-		conv, err := yuv.New(cfg)
-		if err == nil && chroma == ChromaBilinear && d.ChromaX > 0 && d.BitDepth == 8 {
-			s.way, err = waySmooth, s.smooth.configure(format, w, c, cfg)
-		} else {
-			s.way, s.conv = l.way, conv
+		if chroma == ChromaBilinear && l.way != wayGray {
+			cfg.Chroma = chromaOf(c.Chroma)
 		}
-		if err != nil {
+		var err error
+		if s.conv, err = yuv.New(cfg); err != nil {
 			return fmt.Errorf("soft: convert %v: %w", format, err)
 		}
-	}
-	if chroma == ChromaBilinear && d.ChromaX > 0 && s.way != waySmooth {
+		s.way = l.way
+	} else if chroma == ChromaBilinear && d.ChromaX > 0 {
 		s.way = wayExact
 	}
 	s.pic.Width, s.pic.Height = w, h
@@ -157,13 +170,6 @@ func (s *source) rows(dst []byte, stride, from, to int) error {
 		for y := from; y < to; y++ {
 			s.general.rgbRow(dst[(y-from)*stride:], s.f.Planes[0].Data[y*s.f.Planes[0].Stride:], s.f.Width)
 		}
-	case waySmooth:
-		for y := from; y < to; y++ {
-			if err := s.smooth.row(dst[(y-from)*stride:], stride, s.f, &s.general, y); err != nil {
-				return err
-			}
-		}
-		s.smooth.pic.Planes[0] = nil
 	case wayExact:
 		for y := from; y < to; y++ {
 			s.general.chromaRow(dst[(y-from)*stride:], s.f, y)
