@@ -82,6 +82,9 @@ type Config struct {
 	Graphics *Graphics
 	// Upload forces how frames reach the GPU; "" chooses. For benchmarks.
 	Upload string
+	// PresentMode says how frames take turns in a window; the zero value chooses. Modes that
+	// a queue of frames does not have are Vulkan's.
+	PresentMode media.PresentMode
 	// Validation loads the Vulkan validation layer and reports its messages as errors.
 	Validation bool
 
@@ -152,6 +155,9 @@ func (c *Config) validate() error {
 	case RendererAuto, RendererVulkan, RendererCPU:
 	default:
 		return fmt.Errorf("player: unknown renderer %q: use auto, vulkan or cpu", c.Renderer)
+	}
+	if c.PresentMode > media.PresentModeFIFO && c.Renderer == RendererCPU {
+		return fmt.Errorf("player: the CPU renderer has no present mode %v: use --renderer vulkan, or leave the mode out", c.PresentMode)
 	}
 	switch c.Decoder {
 	case DecoderAuto, DecoderVulkan, DecoderFFmpeg:

@@ -174,7 +174,7 @@ func (p *Player) onCPU() bool {
 	switch {
 	case p.cfg.Renderer == RendererCPU:
 		return true
-	case p.cfg.Renderer == RendererVulkan, p.cfg.Device != "", p.cfg.Upload != "", p.cfg.Validation:
+	case p.cfg.Renderer == RendererVulkan, p.cfg.Device != "", p.cfg.Upload != "", p.cfg.Validation, p.cfg.PresentMode > media.PresentModeFIFO:
 		return false
 	}
 	return p.device() == nil

@@ -95,7 +95,8 @@ func (p *Player) pictureSize() (w, h int) {
 }
 
 func (p *Player) renderConfig() (render.Config, error) {
-	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: rt.SleepUntil}
+	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: rt.SleepUntil,
+		Mode: p.cfg.PresentMode, FrameInterval: p.frameInterval()}
 	if p.pool != nil {
 		c.Pool = p.pool
 		d, ok := p.vdec.(*chooser)

@@ -100,6 +100,9 @@ func (s *presenter) close() {
 		s.next.frame.Release()
 	}
 	s.hasHead, s.hasNext = false, false
+	if name := s.sink.Name(); name != "" {
+		s.p.stats.setSink(name, s.sink.Display()) // with what became of its depth
+	}
 	if err := s.sink.Close(); err != nil {
 		s.p.fail(fmt.Errorf("player: close output: %w", err))
 	}

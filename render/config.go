@@ -140,6 +140,11 @@ type Config struct {
 	// its memory.
 	LatePool bool
 
+	// Mode says how frames take turns in a window. FrameInterval is the source's, which
+	// media.PresentModeAuto compares with the display's; 0 when not known.
+	Mode          media.PresentMode
+	FrameInterval time.Duration
+
 	// Width and Height are the size of an offscreen target.
 	Width, Height int
 	// Refresh is the interval of an offscreen target's simulated vblank, which needs Now

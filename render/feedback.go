@@ -15,6 +15,8 @@ type commits interface {
 	// Wait waits until at most n commits have not been taken up.
 	// Errors: media.ErrAgain at the deadline; media.ErrDeviceLost.
 	Wait(n int, deadline media.Instant) error
+	// Queued is how many have not been taken up.
+	Queued() int
 	// Next pops what became of the oldest commit.
 	Next(*media.Presented) bool
 	// Refresh is the display's interval, 0 when not known.

@@ -2,6 +2,8 @@ package render
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/internal/vk"
@@ -13,6 +15,8 @@ type swapchain struct {
 	handle        vk.SwapchainKHR
 	width, height int
 	wantW, wantH  int // the window's size when it was made
+	mode          media.PresentMode
+	firstID       uint64 // the first present that is this swapchain's
 	images        []swapImage
 
 	// Semaphores that acquiring signals, in turns. One may be used again when the draw
@@ -27,12 +31,18 @@ type swapchain struct {
 	ids     vk.PresentIdKHR
 	info    vk.PresentInfoKHR
 	withIDs bool
+	fence   vk.Fence
+	fences  vk.SwapchainPresentFenceInfoKHR
 	caps    vk.SurfaceCapabilitiesKHR
 }
 
 type swapImage struct {
 	image *gpu.Image
 	drawn vk.Semaphore // presenting waits for it
+	// free signals when the display is done with what was presented last, and with drawn;
+	// 0 where nothing says so.
+	free      vk.Fence
+	presented bool
 }
 
 type acquireSemaphore struct {
@@ -44,14 +54,65 @@ func (s *swapchain) init(r *renderer) {
 	s.ids = vk.PresentIdKHR{SType: vk.STypePresentIdKHR, SwapchainCount: 1, PPresentIds: &s.id}
 	s.info = vk.PresentInfoKHR{SType: vk.STypePresentInfoKHR, WaitSemaphoreCount: 1, PWaitSemaphores: &s.drawn,
 		SwapchainCount: 1, PSwapchains: &s.handle, PImageIndices: &s.index}
+	next := &s.info.PNext
 	if s.withIDs = r.d.PresentWait; s.withIDs {
-		s.info.PNext = vk.Pointer(&s.ids)
+		*next, next = vk.Pointer(&s.ids), &s.ids.PNext
+	}
+	if r.d.SwapchainMaint1 {
+		s.fences = vk.SwapchainPresentFenceInfoKHR{SType: vk.STypeSwapchainPresentFenceInfoKHR, SwapchainCount: 1, PFences: &s.fence}
+		*next = vk.Pointer(&s.fences)
 	}
 }
 
-// recreate replaces the swapchain by one that fits the surface.
+// modes are the presentation modes that Vulkan has for ours.
+var modes = [...]vk.PresentModeKHR{
+	media.PresentModeFIFO:      vk.PRESENT_MODE_FIFO_KHR,
+	media.PresentModeLatest:    vk.PRESENT_MODE_FIFO_LATEST_READY_KHR,
+	media.PresentModeMailbox:   vk.PRESENT_MODE_MAILBOX_KHR,
+	media.PresentModeImmediate: vk.PRESENT_MODE_IMMEDIATE_KHR,
+}
+
+// offered lists the modes that the surface has.
+func (s *swapchain) offered(r *renderer, surface vk.SurfaceKHR) ([]media.PresentMode, error) {
+	n := new(uint32)
+	k := r.in.Commands
+	if err := k.GetPhysicalDeviceSurfacePresentModesKHR(r.c, r.d.Physical, surface, n, nil).Err(); err != nil {
+		return nil, fmt.Errorf("render: the window's present modes: %w", err)
+	}
+	vs := make([]vk.PresentModeKHR, *n+1)
+	if err := k.GetPhysicalDeviceSurfacePresentModesKHR(r.c, r.d.Physical, surface, n, &vs[0]).Err(); err != nil {
+		return nil, fmt.Errorf("render: the window's present modes: %w", err)
+	}
+	var ms []media.PresentMode
+	for m := media.PresentModeFIFO; int(m) < len(modes); m++ {
+		if slices.Contains(vs[:*n], modes[m]) && (m != media.PresentModeLatest || r.d.LatestReady) {
+			ms = append(ms, m)
+		}
+	}
+	return ms, nil
+}
+
+// chooseMode picks a mode out of those offered: FIFO, which loses and tears nothing, unless
+// another was asked for; and the newest frame at each refresh where the source is faster
+// than the display, because a queue would only fill.
+// Errors: media.ErrNotSupported when the one that was asked for is not offered.
+func chooseMode(want media.PresentMode, offered []media.PresentMode, source, refresh time.Duration) (media.PresentMode, error) {
+	if want == media.PresentModeAuto {
+		if source > 0 && source < refresh-refresh/100 && slices.Contains(offered, media.PresentModeLatest) {
+			return media.PresentModeLatest, nil
+		}
+		return media.PresentModeFIFO, nil // every surface has it
+	}
+	if slices.Contains(offered, want) {
+		return want, nil
+	}
+	return 0, fmt.Errorf("render: this window has no present mode %v: %w: choose from %v", want, media.ErrNotSupported, offered)
+}
+
+// recreate replaces the swapchain by one that fits the surface and has at least so many
+// images.
 // Errors: media.ErrAgain when the surface has no area.
-func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height int) error {
+func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height, images int, mode media.PresentMode) error {
 	if s.handle != 0 {
 		if err := r.idle(); err != nil {
 			return err
@@ -74,7 +135,7 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height i
 	if err != nil {
 		return err
 	}
-	count := max(caps.MinImageCount+1, 3)
+	count := max(caps.MinImageCount, uint32(images))
 	if caps.MaxImageCount > 0 {
 		count = min(count, caps.MaxImageCount)
 	}
@@ -85,13 +146,14 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height i
 	info := &vk.SwapchainCreateInfoKHR{SType: vk.STypeSwapchainCreateInfoKHR, Surface: surface, MinImageCount: count,
 		ImageFormat: format.Format, ImageColorSpace: format.ColorSpace, ImageExtent: extent, ImageArrayLayers: 1,
 		ImageUsage: vk.IMAGE_USAGE_COLOR_ATTACHMENT_BIT, PreTransform: caps.CurrentTransform, CompositeAlpha: alpha,
-		PresentMode: vk.PRESENT_MODE_FIFO_KHR, Clipped: 1, OldSwapchain: s.handle}
+		PresentMode: modes[mode], Clipped: 1, OldSwapchain: s.handle}
 	handle := new(vk.SwapchainKHR)
 	res := r.d.Commands.CreateSwapchainKHR(r.c, r.d.Handle, info, nil, handle)
 	s.free(r)
 	if err := res.Err(); err != nil {
 		return fmt.Errorf("render: swapchain of %dx%d: %w", extent.Width, extent.Height, err)
 	}
+	s.mode = mode
 	s.handle, s.width, s.height = *handle, int(extent.Width), int(extent.Height)
 	return s.views(r, format.Format)
 }
@@ -155,7 +217,15 @@ func (s *swapchain) views(r *renderer, format vk.Format) error {
 		if err != nil {
 			return err
 		}
-		s.images = append(s.images, swapImage{im, sem})
+		si := swapImage{image: im, drawn: sem}
+		if r.d.SwapchainMaint1 {
+			f := new(vk.Fence)
+			if err := k.CreateFence(r.c, r.d.Handle, &vk.FenceCreateInfo{SType: vk.STypeFenceCreateInfo}, nil, f).Err(); err != nil {
+				return fmt.Errorf("render: fence: %w", err)
+			}
+			si.free = *f
+		}
+		s.images = append(s.images, si)
 	}
 	for range len(r.entries) + 1 {
 		sem, err := r.d.NewSemaphore()
@@ -188,19 +258,40 @@ func (s *swapchain) used(v uint64) {
 }
 
 func (s *swapchain) present(r *renderer, index uint32, id uint64) vk.Result {
-	s.index, s.id, s.drawn = index, id, s.images[index].drawn
+	im := &s.images[index]
+	s.index, s.id, s.drawn = index, id, im.drawn
+	if im.free != 0 {
+		s.fence = im.free
+		if im.presented {
+			// The image has been acquired again, so this is over or about to be.
+			if err := r.d.Commands.WaitForFences(r.c, r.d.Handle, 1, &s.fence, 1, ^uint64(0)); err < 0 {
+				return err
+			}
+			r.d.Commands.ResetFences(r.c, r.d.Handle, 1, &s.fence)
+		}
+		im.presented = true
+	}
 	return r.d.Graphics.Present(r.d, r.c, &s.info)
 }
 
-// shown asks without waiting whether the present with the given id is on screen.
-func (s *swapchain) shown(r *renderer, id uint64) vk.Result {
-	return r.d.Commands.WaitForPresentKHR(r.c, r.d.Handle, s.handle, id, 0)
+// shown waits up to timeout, in ns, for the present with the given id to be on screen.
+func (s *swapchain) shown(r *renderer, id, timeout uint64) vk.Result {
+	return r.d.Commands.WaitForPresentKHR(r.c, r.d.Handle, s.handle, id, timeout)
 }
 
 // free destroys everything; the device must be idle.
 func (s *swapchain) free(r *renderer) {
 	k := r.d.Commands
-	for _, im := range s.images {
+	for i := range s.images {
+		im := &s.images[i]
+		if im.presented && r.lost == nil {
+			// The device being idle says nothing of the display, which may still wait for drawn.
+			s.fence = im.free
+			k.WaitForFences(r.c, r.d.Handle, 1, &s.fence, 1, uint64(time.Second))
+		}
+		if im.free != 0 {
+			k.DestroyFence(r.c, r.d.Handle, im.free, nil)
+		}
 		r.d.FreeView(im.image)
 		k.DestroySemaphore(r.c, r.d.Handle, im.drawn, nil)
 	}

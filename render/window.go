@@ -10,6 +10,7 @@ import (
 	"github.com/scanout-av/scanout/internal/vk"
 	"github.com/scanout-av/scanout/internal/wl"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // NativeWindow is a window of the system's that Vulkan can draw to.
@@ -38,6 +39,9 @@ type Window struct {
 	index    uint32 // of the acquired image
 	t        target
 	p        pending // of the frame being presented; here, because interfaces take its address
+
+	offered []media.PresentMode
+	depth   pace.SwapDepth
 
 	commits   commits // nil where the window system does not say what became of frames
 	refresh   time.Duration
@@ -82,7 +86,14 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 	}
 	w.chain.init(w.r)
 	w.watch()
-	if err := w.resize(); err != nil && err != media.ErrAgain {
+	w.offered, err = w.chain.offered(w.r, w.surface)
+	if err == nil {
+		_, err = chooseMode(cfg.Mode, w.offered, 0, 0)
+	}
+	if err == nil {
+		err = w.resize()
+	}
+	if err != nil && err != media.ErrAgain {
 		w.native = nil // stays the caller's
 		_ = w.Close()
 		return nil, err
@@ -135,10 +146,24 @@ func (w *Window) Display() media.Display {
 	if w.r.d.PresentWait {
 		d.Source = media.PresentWait
 	}
-	if w.commits != nil {
+	d.Mode, d.Depth, d.Raised = w.chain.mode, w.depth.Depth(), w.depth.Raised()
+	switch {
+	case w.commits != nil:
 		d.Source, d.Throttled, d.Refresh = w.commits.Source(), true, w.interval()
+	case d.Source == media.PresentFence && len(w.chain.images) > 0:
+		d.Depth = len(w.chain.images) - 1 // nothing else limits it
 	}
 	return d
+}
+
+// images is how many images the swapchain wants: one on the screen and those that wait,
+// and where it is known how many wait, one more to draw to meanwhile.
+func (w *Window) images() int {
+	n := 1 + w.depth.Depth()
+	if w.commits != nil || w.r.d.PresentWait {
+		n++
+	}
+	return n
 }
 
 // interval is the display's refresh interval, by the best that is known.
@@ -160,10 +185,15 @@ func (w *Window) resize() error {
 		w.refresh = time.Second / time.Duration(hz)
 	}
 	width, height := w.native.DrawableSize()
-	if err := w.chain.recreate(w.r, w.surface, width, height); err != nil {
+	mode, err := chooseMode(w.cfg.Mode, w.offered, w.cfg.FrameInterval, w.interval())
+	if err != nil {
+		return err
+	}
+	if err := w.chain.recreate(w.r, w.surface, width, height, w.images(), mode); err != nil {
 		w.stale = true
 		return err
 	}
+	w.chain.firstID = w.presentID + 1
 	// What the old swapchain knew of presents went with it.
 	for i := range w.r.pending.buf {
 		w.r.pending.buf[i].presentID = 0
@@ -180,15 +210,12 @@ func (w *Window) Begin(deadline media.Instant) error {
 	if err := w.r.begin(deadline); err != nil {
 		return err
 	}
-	if w.commits != nil {
-		// One commit is taken up at a refresh. Presenting earlier would block, for as long as
-		// the window is hidden.
-		if err := w.commits.Wait(0, deadline); err != nil {
-			if err == media.ErrAgain {
-				return err
-			}
-			return w.r.fail(fmt.Errorf("render: %w", err))
+	if w.latched() {
+		if err := w.await(w.depth.Depth()-1, deadline); err != nil {
+			return err
 		}
+	} else if err := w.awaitPresent(deadline); err != nil {
+		return err
 	}
 	if w.acquired {
 		return nil
@@ -202,6 +229,39 @@ func (w *Window) Begin(deadline media.Instant) error {
 		w.cfg.Sleep(deadline) // hidden: there is nothing to wait for
 	}
 	return err
+}
+
+// latched reports whether the compositor takes up one commit at each refresh and says when
+// it has. In other modes a newer frame replaces the one that waits.
+func (w *Window) latched() bool { return w.commits != nil && w.chain.mode <= media.PresentModeLatest }
+
+// await waits until at most n commits have not been taken up by the compositor.
+func (w *Window) await(n int, deadline media.Instant) error {
+	err := w.commits.Wait(n, deadline)
+	if err == nil || err == media.ErrAgain {
+		return err
+	}
+	return w.r.fail(fmt.Errorf("render: %w", err))
+}
+
+// awaitPresent waits until fewer frames than the depth have yet to be shown, where
+// present_wait tells: the frame is chosen after that.
+func (w *Window) awaitPresent(deadline media.Instant) error {
+	n := uint64(w.depth.Depth() - 1)
+	if w.commits != nil || !w.r.d.PresentWait || w.presentID < w.chain.firstID+n || w.chain.mode > media.PresentModeLatest {
+		return nil
+	}
+	timeout := uint64(100 * time.Millisecond)
+	if deadline != 0 {
+		timeout = uint64(max(0, deadline.Sub(w.cfg.Now())))
+	}
+	switch r := w.chain.shown(w.r, w.presentID-n, timeout); r {
+	case vk.TIMEOUT:
+		return media.ErrAgain
+	case vk.ERROR_DEVICE_LOST:
+		return w.r.fail(fmt.Errorf("render: wait for the display: %w", r))
+	}
+	return nil // shown, or the swapchain went: acquiring finds out
 }
 
 func (w *Window) acquire(timeout uint64) error {
@@ -244,7 +304,8 @@ func (w *Window) pace() {
 
 // Present draws s and queues it for display.
 // Ownership: takes s.Frame, even on error.
-// Errors: media.ErrDeviceLost; media.ErrAgain when the window is hidden.
+// Errors: media.ErrDeviceLost; media.ErrOutOfDate when the window was hidden meanwhile,
+// which is to be presented again.
 func (w *Window) Present(s *media.Scheduled) error {
 	r := w.r
 	repeat := s.Repeat && r.current >= 0
@@ -284,6 +345,17 @@ func (w *Window) Present(s *media.Scheduled) error {
 	r.current = i
 	if s.Repeat {
 		p.Number = 0
+	}
+	if w.latched() && w.commits.Queued() > 0 {
+		// One commit is taken up at a refresh. Presenting earlier would block in the driver,
+		// for as long as the window is hidden.
+		if err := w.await(0, w.cfg.Now().Add(max(3*w.interval(), 50*time.Millisecond))); err != nil {
+			w.stale = true // with what was drawn
+			if err == media.ErrAgain {
+				err = media.ErrOutOfDate
+			}
+			return err
+		}
 	}
 	p.Submitted, p.drawValue = w.cfg.Now(), e.drawValue
 	res := w.present(p)
@@ -348,6 +420,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 			w.last = p.Actual
 			p.Missed = missed(p.Target, p.Actual, p.Refresh)
 		}
+		w.depth.Observe(p)
 		return true
 	}
 	q := w.r.pending.oldest()
@@ -357,7 +430,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	now := w.cfg.Now()
 	source := media.PresentFence
 	if q.presentID != 0 {
-		switch r := w.chain.shown(w.r, q.presentID); {
+		switch r := w.chain.shown(w.r, q.presentID, 0); {
 		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
 			source = media.PresentWait
 		case r == vk.TIMEOUT:
@@ -380,6 +453,9 @@ func (w *Window) Feedback(p *media.Presented) bool {
 		w.last = p.Actual
 	}
 	w.r.pending.pop()
+	if w.depth.Observe(p) && source == media.PresentFence {
+		w.stale = true // only the number of images limits what waits
+	}
 	return true
 }
 

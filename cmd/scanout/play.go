@@ -18,28 +18,29 @@ const builtin = "pattern:duration=10s"
 type playCommand struct {
 	Media string `arg:"" optional:"" help:"File, URL, pattern:… or - for standard input; the built-in picture when left out."`
 
-	Output     string        `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
-	Renderer   string        `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
-	Decoder    string        `enum:"auto,vulkan,ffmpeg" default:"auto" help:"What decodes video: ${enum}. auto takes the GPU where it can."`
-	Audio      string        `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
-	Device     string        `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
-	Upload     string        `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
-	Validation bool          `help:"Load the Vulkan validation layer and print what it says." hidden:""`
-	Size       string        `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
-	Fullscreen bool          `short:"f" help:"Start in fullscreen."`
-	Refresh    float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
-	Speed      string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
-	Start      time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
-	Duration   time.Duration `placeholder:"TIME" help:"Play this long."`
-	Frames     int64         `placeholder:"N" help:"Show this many frames."`
-	Loop       bool          `help:"Start again at the end."`
-	Volume     float64       `default:"1" help:"Volume, 0 to 1.5."`
-	Mute       bool          `help:"Start muted."`
-	Threads    int           `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
-	HugePages  bool          `help:"Use huge pages for frame memory."`
-	Report     string        `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
-	Verbose    bool          `short:"v" help:"Say more."`
-	Quiet      bool          `short:"q" help:"No progress line."`
+	Output      string        `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
+	Renderer    string        `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
+	Decoder     string        `enum:"auto,vulkan,ffmpeg" default:"auto" help:"What decodes video: ${enum}. auto takes the GPU where it can."`
+	Audio       string        `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
+	Device      string        `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
+	Upload      string        `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
+	PresentMode string        `name:"present-mode" enum:"auto,fifo,latest,mailbox,immediate" default:"auto" help:"How frames take turns in a window: ${enum}. auto is fifo, or latest where the source is faster than the display."`
+	Validation  bool          `help:"Load the Vulkan validation layer and print what it says." hidden:""`
+	Size        string        `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
+	Fullscreen  bool          `short:"f" help:"Start in fullscreen."`
+	Refresh     float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
+	Speed       string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
+	Start       time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
+	Duration    time.Duration `placeholder:"TIME" help:"Play this long."`
+	Frames      int64         `placeholder:"N" help:"Show this many frames."`
+	Loop        bool          `help:"Start again at the end."`
+	Volume      float64       `default:"1" help:"Volume, 0 to 1.5."`
+	Mute        bool          `help:"Start muted."`
+	Threads     int           `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
+	HugePages   bool          `help:"Use huge pages for frame memory."`
+	Report      string        `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
+	Verbose     bool          `short:"v" help:"Say more."`
+	Quiet       bool          `short:"q" help:"No progress line."`
 
 	RawSize   string `placeholder:"WxH" help:"Size of headerless video on standard input."`
 	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it."`
@@ -60,13 +61,17 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 		Volume: c.Volume, Muted: c.Mute, Threads: c.Threads, HugePages: c.HugePages,
 		Started: env.started,
 	}
+	mode, err := media.ParsePresentMode(c.PresentMode)
+	if err != nil {
+		return cfg, usageError{fmt.Errorf("--present-mode: %w", err)}
+	}
+	cfg.PresentMode = mode
 	if c.Volume == 0 {
 		cfg.Muted = true
 	}
 	if cfg.Media == "" {
 		cfg.Media = builtin
 	}
-	var err error
 	if c.Size != "" {
 		if cfg.Width, cfg.Height, err = parseSize(c.Size); err != nil {
 			return cfg, usageError{fmt.Errorf("--size: %w", err)}

@@ -111,6 +111,9 @@ type presentationReport struct {
 	Source    string  `json:"source"`
 	Estimated bool    `json:"estimated"` // the stamps are guesses
 	RefreshHz float64 `json:"refresh_hz"`
+	Mode      string  `json:"mode,omitempty"`
+	Depth     int     `json:"depth,omitempty"`        // frames that may wait for the display
+	Raised    int     `json:"depth_raised,omitempty"` // how often late frames raised that
 }
 
 func milliseconds(d time.Duration) float64 { return round(float64(d) / 1e6) }
@@ -151,6 +154,9 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		Decoder:      s.Decoder,
 		Audio:        s.Audio,
 		Version:      version(),
+	}
+	if d := &s.Display; d.Depth > 0 {
+		r.Presentation.Mode, r.Presentation.Depth, r.Presentation.Raised = d.Mode.String(), d.Depth, d.Raised
 	}
 	if s.Presented > 0 {
 		r.CopiesPerFrame = round(float64(s.Copies) / float64(s.Presented))

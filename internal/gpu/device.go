@@ -96,6 +96,8 @@ type features struct {
 	hostCopy    *vk.PhysicalDeviceHostImageCopyFeatures
 	presentID   *vk.PhysicalDevicePresentIdFeaturesKHR
 	presentWait *vk.PhysicalDevicePresentWaitFeaturesKHR
+	latestReady *vk.PhysicalDevicePresentModeFifoLatestReadyFeaturesKHR
+	swapchain1  *vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR
 
 	maintenance1 *vk.PhysicalDeviceVideoMaintenance1FeaturesKHR
 	maintenance2 *vk.PhysicalDeviceVideoMaintenance2FeaturesKHR
@@ -110,6 +112,8 @@ func newFeatures(extensions map[string]bool) *features {
 		hostCopy:    &vk.PhysicalDeviceHostImageCopyFeatures{SType: vk.STypePhysicalDeviceHostImageCopyFeatures},
 		presentID:   &vk.PhysicalDevicePresentIdFeaturesKHR{SType: vk.STypePhysicalDevicePresentIdFeaturesKHR},
 		presentWait: &vk.PhysicalDevicePresentWaitFeaturesKHR{SType: vk.STypePhysicalDevicePresentWaitFeaturesKHR},
+		latestReady: &vk.PhysicalDevicePresentModeFifoLatestReadyFeaturesKHR{SType: vk.STypePhysicalDevicePresentModeFifoLatestReadyFeaturesKHR},
+		swapchain1:  &vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceSwapchainMaintenance1FeaturesKHR},
 
 		maintenance1: &vk.PhysicalDeviceVideoMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance1FeaturesKHR},
 		maintenance2: &vk.PhysicalDeviceVideoMaintenance2FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance2FeaturesKHR},
@@ -125,6 +129,12 @@ func newFeatures(extensions map[string]bool) *features {
 		*next, next = vk.Pointer(f.presentID), &f.presentID.PNext
 		*next, next = vk.Pointer(f.presentWait), &f.presentWait.PNext
 	}
+	if hasLatestReady(extensions) {
+		*next, next = vk.Pointer(f.latestReady), &f.latestReady.PNext
+	}
+	if hasSwapchainMaintenance(extensions) {
+		*next, next = vk.Pointer(f.swapchain1), &f.swapchain1.PNext
+	}
 	if extensions[vk.KHR_VIDEO_MAINTENANCE1_EXTENSION_NAME] {
 		*next, next = vk.Pointer(f.maintenance1), &f.maintenance1.PNext
 	}
@@ -135,6 +145,17 @@ func newFeatures(extensions map[string]bool) *features {
 		*next = vk.Pointer(f.unified)
 	}
 	return f
+}
+
+// The EXT forms of these were the same before they became KHR.
+const latestReadyEXT = "VK_EXT_present_mode_fifo_latest_ready"
+
+func hasLatestReady(extensions map[string]bool) bool {
+	return extensions[vk.KHR_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME] || extensions[latestReadyEXT]
+}
+
+func hasSwapchainMaintenance(extensions map[string]bool) bool {
+	return extensions[vk.KHR_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME] || extensions[vk.EXT_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME]
 }
 
 // Open opens a device of the instance.
@@ -182,6 +203,12 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 		if p.PresentWait {
 			want = append(want, vk.KHR_PRESENT_ID_EXTENSION_NAME, vk.KHR_PRESENT_WAIT_EXTENSION_NAME)
 		}
+		if p.LatestReady {
+			want = append(want, firstOf(p.extensions, vk.KHR_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME, latestReadyEXT))
+		}
+		if d.SwapchainMaint1 = p.SwapchainMaint1 && in.maintained; d.SwapchainMaint1 {
+			want = append(want, firstOf(p.extensions, vk.KHR_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME, vk.EXT_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME))
+		}
 	}
 	if decode {
 		want = append(want, vk.KHR_VIDEO_QUEUE_EXTENSION_NAME, vk.KHR_VIDEO_DECODE_QUEUE_EXTENSION_NAME,
@@ -205,6 +232,7 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	f.v11.SamplerYcbcrConversion = vk.Bool(p.YCbCrSampler)
 	f.v12.TimelineSemaphore, f.v13.Synchronization2, f.v13.DynamicRendering = 1, 1, 1
 	f.presentID.PresentId, f.presentWait.PresentWait = 1, 1
+	f.latestReady.PresentModeFifoLatestReady, f.swapchain1.SwapchainMaintenance1 = 1, 1
 	f.maintenance1.VideoMaintenance1, f.maintenance2.VideoMaintenance2 = vk.Bool(p.maintenance1), vk.Bool(p.maintenance2)
 	f.unified.UnifiedImageLayouts, f.unified.UnifiedImageLayoutsVideo = vk.Bool(p.unified), vk.Bool(p.unified)
 	names := cstrings(extensions)
@@ -267,6 +295,16 @@ func (d *Device) MarkLost() { d.lost.Store(true) }
 
 // Lost reports whether the device was lost: nothing on it ends well any more.
 func (d *Device) Lost() bool { return d.lost.Load() }
+
+// firstOf returns the first of names that there is.
+func firstOf(have map[string]bool, names ...string) string {
+	for _, n := range names {
+		if have[n] {
+			return n
+		}
+	}
+	return ""
+}
 
 func (d *Device) queue(c *dl.Caller, family, index uint32) Queue {
 	q := Queue{Family: family, mu: new(sync.Mutex)}

@@ -35,7 +35,8 @@ type Info struct {
 	PresentTiming     bool
 	DisplayTiming     bool // VK_GOOGLE_display_timing
 	CalibratedStamps  bool
-	SwapchainMaint1   bool
+	SwapchainMaint1   bool // fences that say when a presented image is free
+	LatestReady       bool // VK_KHR_present_mode_fifo_latest_ready
 	MaxImageDimension uint32
 	MaxStorageRange   uint64
 	// StorageAlign is the alignment of a storage buffer's offset in a descriptor.
@@ -177,7 +178,8 @@ func (p *physical) features(in *Instance, c *dl.Caller, api uint32) {
 	p.maintenance1, p.maintenance2 = f.maintenance1.VideoMaintenance1 != 0, f.maintenance2.VideoMaintenance2 != 0
 	p.unified = f.unified.UnifiedImageLayouts != 0 && f.unified.UnifiedImageLayoutsVideo != 0
 	p.PresentWait = f.presentID.PresentId != 0 && f.presentWait.PresentWait != 0
-	p.SwapchainMaint1 = p.extensions[vk.EXT_SWAPCHAIN_MAINTENANCE1_EXTENSION_NAME]
+	p.SwapchainMaint1 = f.swapchain1.SwapchainMaintenance1 != 0
+	p.LatestReady = f.latestReady.PresentModeFifoLatestReady != 0
 	p.PresentTiming = p.extensions[vk.EXT_PRESENT_TIMING_EXTENSION_NAME]
 	p.DisplayTiming = p.extensions[vk.GOOGLE_DISPLAY_TIMING_EXTENSION_NAME]
 	p.CalibratedStamps = p.extensions[vk.KHR_CALIBRATED_TIMESTAMPS_EXTENSION_NAME] || p.extensions[vk.EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME]

@@ -24,8 +24,10 @@ type Instance struct {
 	Surfaces bool
 
 	messenger vk.DebugUtilsMessengerEXT
-	log       *messageLog
-	logID     uintptr
+	// maintained says that surface_maintenance1 is on.
+	maintained bool
+	log        *messageLog
+	logID      uintptr
 }
 
 // InstanceConfig says what an instance must have.
@@ -108,6 +110,16 @@ func NewInstance(cfg InstanceConfig) (*Instance, error) {
 	}
 	info := &vk.InstanceCreateInfo{SType: vk.STypeInstanceCreateInfo, PApplicationInfo: &vk.ApplicationInfo{
 		SType: vk.STypeApplicationInfo, PApplicationName: dl.CString("scanout"), ApiVersion: vk.Version(1, 3, 0)}}
+	if slices.Contains(extensions, vk.KHR_SURFACE_EXTENSION_NAME) && available[vk.KHR_GET_SURFACE_CAPABILITIES2_EXTENSION_NAME] {
+		// What the device's swapchain_maintenance1 stands on.
+		extensions = append(extensions, vk.KHR_GET_SURFACE_CAPABILITIES2_EXTENSION_NAME)
+		for _, e := range []string{vk.KHR_SURFACE_MAINTENANCE1_EXTENSION_NAME, vk.EXT_SURFACE_MAINTENANCE1_EXTENSION_NAME} {
+			if available[e] {
+				extensions = append(extensions, e)
+				in.maintained = true
+			}
+		}
+	}
 	if available[vk.KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME] {
 		extensions = append(extensions, vk.KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME)
 		info.Flags |= vk.INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR

@@ -29,6 +29,7 @@ type Window struct {
 	last    media.Instant // newest update
 	handing time.Duration // how long handing a picture over takes, smoothed
 	reports reports
+	depth   pace.SwapDepth
 	commits commits         // nil where the window system does not say what became of pictures
 	report  media.Presented // of the picture being shown; here, because interfaces take its address
 	drawn   bool
@@ -121,7 +122,7 @@ func (w *Window) Display() media.Display {
 	width, height := w.win.DrawableSize()
 	if w.commits != nil {
 		return media.Display{Width: width, Height: height, Refresh: w.refresh(), Source: w.commits.Source(),
-			Throttled: true, Last: w.last, Mode: media.PresentModeMailbox, Depth: 1}
+			Throttled: true, Last: w.last, Mode: media.PresentModeFIFO, Depth: w.depth.Depth(), Raised: w.depth.Raised()}
 	}
 	return media.Display{Width: width, Height: height, Refresh: w.display.Period, Source: media.PresentFence,
 		Throttled: w.display.Period > 0, Last: w.last}
@@ -131,7 +132,7 @@ func (w *Window) Display() media.Display {
 // Errors: media.ErrAgain at the deadline.
 func (w *Window) Begin(deadline media.Instant) error {
 	if w.commits != nil {
-		if err := w.commits.Wait(0, deadline); err != nil {
+		if err := w.commits.Wait(w.depth.Depth()-1, deadline); err != nil {
 			if err == media.ErrAgain {
 				return err
 			}
@@ -163,6 +164,7 @@ func (w *Window) refresh() time.Duration {
 // drawn (call again); media.ErrNotSupported for a frame without planes in memory.
 func (w *Window) Present(s *media.Scheduled) error {
 	f := s.Frame
+	begun := w.cfg.Now()
 	all, err := w.draw(f)
 	if err != nil {
 		f.Release()
@@ -171,12 +173,20 @@ func (w *Window) Present(s *media.Scheduled) error {
 	r := &w.report
 	*r = media.Presented{Number: s.Number, PTS: f.PTS, Timebase: f.Timebase, Serial: f.Serial, Target: s.Target,
 		Submitted: w.cfg.Now(), Refresh: w.refresh(), Source: media.PresentFence}
+	if w.commits != nil {
+		r.Submitted = begun // drawing is part of the way to the screen, as it is on a GPU
+	}
 	if !s.Repeat {
-		w.wait(r)
+		if err := w.wait(r); err != nil {
+			f.Release()
+			return err
+		}
 	} else {
 		r.Number = 0
 	}
-	begun := w.cfg.Now()
+	if w.commits == nil {
+		begun = w.cfg.Now()
+	}
 	err = w.update(all, r)
 	if errors.Is(err, media.ErrOutOfDate) {
 		// The window was resized meanwhile; what was drawn is lost.
@@ -210,17 +220,21 @@ func (w *Window) learn(d time.Duration) {
 }
 
 // wait sleeps until the picture of r has to be handed over to appear in time.
-func (w *Window) wait(r *media.Presented) {
-	now := r.Submitted
+//
+// Errors: media.ErrOutOfDate when the window was hidden meanwhile.
+func (w *Window) wait(r *media.Presented) error {
+	now := w.cfg.Now()
 	at := r.Target
 	if w.commits != nil {
 		// A commit shows at the next refresh: a quarter into the one before is early enough
-		// and cannot be too early.
+		// and cannot be too early. One commit is taken up at a refresh.
+		if w.commits.Wait(0, now.Add(maxAhead)) == media.ErrAgain {
+			return media.ErrOutOfDate // hidden meanwhile
+		}
 		if at = min(at.Add(-r.Refresh*3/4), now.Add(maxAhead)); r.Target != 0 && at > now {
 			w.cfg.Sleep(at)
-			r.Submitted = w.cfg.Now()
 		}
-		return
+		return nil
 	}
 	if at == 0 {
 		at, _ = w.display.Present(now, 0)
@@ -228,6 +242,7 @@ func (w *Window) wait(r *media.Presented) {
 	if at = min(at, now.Add(maxAhead)).Add(-w.handing); at > now {
 		w.cfg.Sleep(at)
 	}
+	return nil
 }
 
 // draw draws f and reports whether all of the window has to be shown.
@@ -275,6 +290,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 		w.last = p.Actual
 		p.Missed = missed(p)
 	}
+	w.depth.Observe(p)
 	return true
 }
 
