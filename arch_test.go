@@ -47,7 +47,9 @@ var rows = []row{
 	{path: "ingest/file", floor: stage},
 	{path: "ingest/raw", floor: stage},
 	{path: "ingest/pattern", floor: stage},
-	{path: "ingest/rtp", floor: stage},
+	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},
+	{path: "ingest/rtp/jitter", floor: policy},
+	{path: "ingest/rtp/payload", floor: policy},
 	{path: "ingest/webrtc", floor: stage, also: []string{"ingest/rtp"}},
 	{path: "ingest/camera", floor: stage},
 	{path: "decode/bitstream", floor: stage},
@@ -85,7 +87,7 @@ var confined = map[string][]string{
 }
 
 // pure names the packages that hold no clock, no sleep and no I/O: `now` is an argument.
-var pure = []string{"media", "pace"}
+var pure = []string{"media", "pace", "ingest/rtp/jitter", "ingest/rtp/payload"}
 
 func TestArchitecture(t *testing.T) {
 	found, err := check(os.DirFS("."), architecture{module: "github.com/scanout-av/scanout", rows: rows, confined: confined, pure: pure})
