@@ -1,0 +1,532 @@
+package rtp
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/ingest/rtp/jitter"
+	"github.com/scanout-av/scanout/ingest/rtp/payload"
+	"github.com/scanout-av/scanout/internal/udp"
+	"github.com/scanout-av/scanout/media"
+)
+
+// track receives one stream.
+//
+// The way of a packet: is it RTP, of a known payload type, from the one sender? → into
+// the jitter buffer → in order out of it → its payload into the unit → the unit, once
+// whole, into the queue. In a network that loses and reorders nothing a packet goes all
+// the way at once.
+//
+// Concurrency: run and what it calls on one goroutine, under mu except while it waits
+// for packets.
+type track struct {
+	s     *Source
+	index int
+	media *Media
+	conn  *udp.Conn
+	rtcp  *udp.Conn // nil when RTCP comes to conn, or not at all
+	types [128]int8 // index of the payload type in media.Formats, + 1
+
+	pkts     [64]udp.Packet
+	rtcpPkts [8]udp.Packet
+
+	mu     sync.Mutex
+	format *Format // nil until a packet has said which it is
+	sender sender
+	buf    *jitter.Buffer[packet]
+	clk    *jitter.Clock
+	delay  jitter.Delay
+	recv   *jitter.Reception
+	nacks  jitter.Nacks
+	back   backChannel
+	sr     reported
+	lastTS int64 // unwrapped, of the newest packet
+	began  bool  // lastTS is known
+	c      Counters
+
+	depack   payload.Depacketizer
+	unit     unitInWork
+	broken   bool // packets were lost just before the next one
+	gap      bool // the next unit does not follow the last one that was handed on
+	waitKey  bool
+	waiting  media.Instant // for a key frame since
+	largest  int           // unit of late
+	picture  payload.Picture
+	sized    bool
+	stamps   [6]int64 // timestamps of the first units
+	nstamps  int
+	shift    float64 // ns that lip-sync moves units by
+	shiftAt  media.Instant
+	pictures bool // it is video
+
+	selected atomic.Bool
+	target   atomic.Int64 // of delay
+	ended    atomic.Bool
+}
+
+// packet is a packet in the jitter buffer.
+type packet struct {
+	udp     udp.Packet
+	payload []byte
+	ts      int64
+	marker  bool
+}
+
+// unitInWork is the access unit that packets go to.
+type unitInWork struct {
+	payload.Unit
+	open     bool
+	block    int32
+	ts       int64
+	received media.Instant // its first packet
+	lost     bool          // packets before it are missing
+}
+
+func newTrack(s *Source, index int, m *Media) *track {
+	t := &track{s: s, index: index, media: m, pictures: m.Kind == media.KindVideo}
+	for i := range m.Formats {
+		if pt := m.Formats[i].PayloadType; pt != anyType {
+			t.types[pt] = int8(i + 1)
+		}
+	}
+	wait := s.cfg.maxWait()
+	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: 2048, MaxWait: wait, MinWait: min(wait, 5*time.Millisecond)})
+	t.back.init()
+	t.selected.Store(true)
+	if f := m.main(); f != nil && f.PayloadType != anyType {
+		media := 0
+		for i := range m.Formats {
+			if m.Formats[i].role == roleMedia {
+				media++
+			}
+		}
+		if media == 1 {
+			t.choose(f)
+		}
+	}
+	return t
+}
+
+// choose settles the format of the stream.
+func (t *track) choose(f *Format) {
+	t.format = f
+	t.depack, _ = f.depacketizer(t.damage() == DamageShow) // it was tried when it was described
+	t.clk, t.recv = jitter.NewClock(f.Clock), jitter.NewReception(f.Clock)
+	t.waitKey = t.pictures
+	if p, ok := payload.FindPicture(f.Codec, f.extra); ok {
+		t.picture, t.sized = p, true
+	}
+}
+
+func (t *track) damage() Damage {
+	switch d := t.s.cfg.Damage; {
+	case d != DamageAuto:
+		return d
+	case t.media.PLI || t.media.FIR:
+		return DamageWait
+	}
+	return DamageShow
+}
+
+// housekeeping is how often there is a look at what is due without a packet.
+const housekeeping = 50 * time.Millisecond
+
+// run receives until the socket is closed or the stream has ended.
+func (t *track) run() {
+	defer t.s.running.Done()
+	for {
+		now := t.s.cfg.Now()
+		n, err := t.conn.Receive(t.pkts[:], t.deadline(now))
+		switch {
+		case err == nil:
+		case errors.Is(err, media.ErrAgain):
+		case errors.Is(err, udp.ErrExhausted):
+			t.mu.Lock()
+			t.giveUp(t.s.cfg.Now()) // nothing can wait any longer for what is missing
+			t.mu.Unlock()
+		case errors.Is(err, os.ErrClosed):
+			t.end(err)
+			return
+		default:
+			t.s.cfg.Log.Warn("receiving failed", "port", t.media.Port, "error", err)
+			t.end(err)
+			return
+		}
+		now = t.s.cfg.Now()
+		t.mu.Lock()
+		for i := range n {
+			t.receive(&t.pkts[i], now)
+		}
+		t.advance(now)
+		over := t.over(now)
+		t.mu.Unlock()
+		t.control(now)
+		if over {
+			t.end(nil)
+			return
+		}
+	}
+}
+
+// deadline is when there is something to do without a packet.
+func (t *track) deadline(now media.Instant) media.Instant {
+	d := now.Add(housekeeping)
+	if b := t.buf.Deadline(); b != 0 && b < d {
+		d = max(b, now)
+	}
+	if t.media.NACK {
+		if k := t.nacks.Next(); k != 0 && k < d {
+			d = max(k, now)
+		}
+	}
+	return d
+}
+
+// receive takes one packet.
+// Ownership: takes p.
+func (t *track) receive(p *udp.Packet, now media.Instant) {
+	if t.rtcp == nil && isRTCP(p.Data) {
+		t.readControl(p)
+		t.conn.Release(p)
+		return
+	}
+	h, body, ok := parseHeader(p.Data)
+	if !ok {
+		t.c.Malformed++
+		t.conn.Release(p)
+		return
+	}
+	f := t.formatOf(h.pt)
+	if f == nil || f.role == roleIgnored {
+		if f == nil {
+			t.c.Unknown++
+		}
+		t.conn.Release(p)
+		return
+	}
+	if f.role == roleRTX {
+		if !t.retransmission(p, &h, &body) {
+			t.conn.Release(p)
+			return
+		}
+	} else if !t.admit(p, &h, body, now) {
+		return
+	}
+	t.insert(p, &h, body, now)
+}
+
+// formatOf returns the format of a payload type, nil when it is not expected.
+func (t *track) formatOf(pt uint8) *Format {
+	i := t.types[pt]
+	if i == 0 {
+		if f := &t.media.Formats[0]; f.PayloadType == anyType {
+			return f // the first sender decides
+		}
+		return nil
+	}
+	f := &t.media.Formats[i-1]
+	if f.role == roleMedia && t.format != nil && f != t.format {
+		return nil // there is one decoder
+	}
+	return f
+}
+
+// insert puts a packet of the sender into the jitter buffer.
+// Ownership: takes p.
+func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant) {
+	if t.format == nil || t.format.PayloadType == anyType {
+		t.settle(h.pt)
+	}
+	at := p.Received
+	if at == 0 || at > now {
+		at = now
+	}
+	ts := int64(h.ts)
+	if t.began {
+		ts = clock.Unwrap(uint64(h.ts), clock.BitsRTP, t.lastTS)
+	}
+	in := packet{udp: *p, payload: body, ts: ts, marker: h.marker}
+	v, seq := t.buf.Insert(h.seq, at, in)
+	if v == jitter.Jumped {
+		t.drain(now)
+		t.giveUp(now)
+		v, seq = t.buf.Insert(h.seq, at, in)
+	}
+	switch v {
+	case jitter.Strange, jitter.Jumped:
+		t.c.Strange++
+		t.conn.Release(p)
+		return
+	case jitter.Duplicate:
+		t.c.Duplicate++
+	case jitter.Late:
+		t.c.Late++
+	}
+	t.c.Packets++
+	t.recv.Receive(seq, h.ts, at)
+	t.nacks.Receive(seq, at)
+	if v != jitter.Taken {
+		t.conn.Release(p)
+		return
+	}
+	t.lastTS, t.began = ts, true
+	if t.clk.Observe(ts, at) {
+		t.c.Restarts++
+		t.delay.Reset()
+	}
+	t.drain(now)
+}
+
+// settle fixes the payload type by the first packet of the first sender.
+func (t *track) settle(pt uint8) {
+	if f := &t.media.Formats[0]; f.PayloadType == anyType {
+		f.PayloadType = pt
+		t.types[pt] = 1
+	}
+	if i := t.types[pt]; i > 0 {
+		t.choose(&t.media.Formats[i-1])
+	}
+	t.s.progress()
+}
+
+// drain moves what is in order from the jitter buffer to the unit.
+func (t *track) drain(now media.Instant) {
+	for {
+		in, _, lost, ok := t.buf.Next(now)
+		if !ok {
+			return
+		}
+		if lost > 0 {
+			t.lose(lost)
+		}
+		t.assemble(&in, now)
+		t.conn.Release(&in.udp)
+	}
+}
+
+// giveUp moves everything that is held to the unit, whatever is missing.
+func (t *track) giveUp(now media.Instant) {
+	for t.buf.Held() > 0 {
+		in, ok := t.buf.Flush()
+		if !ok {
+			return
+		}
+		t.lose(0)
+		t.assemble(&in, now)
+		t.conn.Release(&in.udp)
+	}
+	t.lose(0)
+}
+
+// lose notes that n packets are missing at this place.
+func (t *track) lose(n int) {
+	t.c.Lost += int64(n)
+	t.broken = true
+	if t.unit.open {
+		t.depack.Lose(&t.unit.Unit)
+	} else if t.depack != nil {
+		t.depack.Reset()
+	}
+}
+
+// advance does what time alone makes due.
+func (t *track) advance(now media.Instant) {
+	if t.format == nil {
+		return
+	}
+	t.drain(now)
+	if t.media.NACK && t.sender.live {
+		t.buf.Missing(func(seq int64) bool {
+			t.nacks.Miss(seq, now)
+			return true
+		})
+		if t.buf.Held() == 0 {
+			t.nacks.Reset()
+		}
+	}
+}
+
+// end says that no more units come; nil is a normal end.
+func (t *track) end(err error) {
+	t.mu.Lock()
+	t.dropUnit()
+	for {
+		in, ok := t.buf.Flush()
+		if !ok {
+			break
+		}
+		t.conn.Release(&in.udp)
+	}
+	t.sender.drop(t)
+	t.mu.Unlock()
+	t.ended.Store(true)
+	t.s.trackEnded(err)
+}
+
+// over reports whether the stream has ended: the sender said goodbye or has been silent
+// for too long, and nobody has taken its place.
+func (t *track) over(now media.Instant) bool {
+	if !t.sender.live {
+		return false
+	}
+	silent, patience := now.Sub(t.sender.heard), t.s.cfg.Reconnect
+	if t.sender.bye && patience <= DefaultReconnect {
+		patience = min(patience, t.s.cfg.Linger)
+	}
+	if silent <= patience {
+		return false
+	}
+	if !t.sender.bye {
+		t.s.cfg.Log.Warn("the sender has fallen silent: the stream ends (--reconnect says how long to wait)",
+			"stream", t.index, "sender", t.sender.from, "seconds", int(silent/time.Second))
+	}
+	return true
+}
+
+// sender is who the stream is taken from.
+//
+// Source: RFC 3550, 8.2 and A.1.
+type sender struct {
+	live  bool
+	from  netip.AddrPort
+	ssrc  uint32
+	heard media.Instant
+	bye   bool
+	cands [8]candidate
+	turn  int
+}
+
+// candidate is somebody who might become the sender: two packets in sequence decide.
+type candidate struct {
+	used bool
+	from netip.AddrPort
+	ssrc uint32
+	seq  uint16
+	pkt  udp.Packet // the first one, not to lose it
+}
+
+// How long the sender must have been silent before another takes its place.
+const (
+	takeSameAddress = 100 * time.Millisecond // the same socket under another SSRC
+	takeSameHost    = 300 * time.Millisecond // a program that was started again
+	takeOther       = 2 * time.Second
+)
+
+// admit reports whether a packet is of the sender.
+// Ownership: takes p when it is not.
+func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) bool {
+	s := &t.sender
+	if s.live && h.ssrc == s.ssrc && p.From == s.from && !s.bye {
+		s.heard = now
+		return true
+	}
+	if t.media.From.IsValid() && p.From.Addr() != t.media.From {
+		t.c.Foreign++
+		t.conn.Release(p)
+		return false
+	}
+	if s.live && !s.bye && !t.s.cfg.AnySource {
+		need := takeOther
+		switch {
+		case p.From == s.from:
+			need = takeSameAddress
+		case p.From.Addr() == s.from.Addr():
+			need = takeSameHost
+		}
+		if now.Sub(s.heard) < need {
+			t.c.Foreign++
+			t.conn.Release(p)
+			return false
+		}
+	}
+	for i := range s.cands {
+		c := &s.cands[i]
+		if !c.used || c.ssrc != h.ssrc || c.from != p.From {
+			continue
+		}
+		if h.seq != c.seq+1 {
+			t.c.Foreign++
+			t.conn.Release(&c.pkt)
+			c.pkt, c.seq = *p, h.seq
+			return false
+		}
+		first := c.pkt
+		c.pkt, c.used = udp.Packet{}, false
+		t.take(p.From, h.ssrc, now)
+		if fh, fbody, ok := parseHeader(first.Data); ok {
+			t.insert(&first, &fh, fbody, now)
+		} else {
+			t.conn.Release(&first)
+		}
+		return true
+	}
+	c := &s.cands[s.turn]
+	s.turn = (s.turn + 1) % len(s.cands)
+	if c.used {
+		t.c.Foreign++
+		t.conn.Release(&c.pkt)
+	}
+	*c = candidate{true, p.From, h.ssrc, h.seq, *p}
+	return false
+}
+
+// take makes somebody the sender.
+func (t *track) take(from netip.AddrPort, ssrc uint32, now media.Instant) {
+	s := &t.sender
+	again := s.live
+	if again {
+		t.giveUp(now)
+		t.finish(now)
+		t.buf.Reset()
+		t.depack.Reset()
+		t.clk.Reset()
+		t.recv.Reset()
+		t.nacks.Reset()
+		t.delay.Reset()
+		t.sr = reported{}
+		t.s.lip.forget(t)
+		t.shift = 0
+		t.began = false
+		t.s.cfg.Log.Info("another sender", "stream", t.index, "address", from)
+		if t.pictures {
+			t.wantKey(now)
+		}
+		t.broken, t.gap = false, true
+	}
+	t.c.Sources++
+	s.live, s.bye, s.from, s.ssrc, s.heard = true, false, from, ssrc, now
+	t.back.newSender(ssrc)
+}
+
+// drop releases what candidates hold.
+func (s *sender) drop(t *track) {
+	for i := range s.cands {
+		if c := &s.cands[i]; c.used {
+			t.conn.Release(&c.pkt)
+			c.used = false
+		}
+	}
+}
+
+// retransmission turns a packet of RFC 4588 into the one that it repeats.
+func (t *track) retransmission(p *udp.Packet, h *header, body *[]byte) bool {
+	s := &t.sender
+	b := *body
+	if !s.live || s.bye || p.From != s.from {
+		t.c.Foreign++
+		return false
+	}
+	if len(b) < 2 {
+		return false // padding that probes for bandwidth
+	}
+	h.seq, h.ssrc = uint16(b[0])<<8|uint16(b[1]), s.ssrc
+	*body = b[2:]
+	s.heard = max(s.heard, p.Received)
+	t.c.Recovered++
+	return true
+}
