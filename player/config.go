@@ -111,6 +111,10 @@ type Config struct {
 	// HugePages asks for transparent huge pages for frame memory.
 	HugePages bool
 
+	// Receive forces how packets of live streams are received: "uring", "mmsg" or "net"; ""
+	// is the best that works here.
+	Receive string
+
 	// OnEvent is called on the presenting goroutine with every window event; returning
 	// true keeps the player from acting on it.
 	OnEvent func(media.Event) bool

@@ -174,6 +174,9 @@ func (p *Player) openSource(ctx context.Context) error {
 		p.cfg.Input = f
 		return p.openRaw(ctx)
 	}
+	if isRTP(cfg.Media) {
+		return p.openRTP(ctx)
+	}
 	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Now: clock.Now})
 	if err != nil {
 		return err

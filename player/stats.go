@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/ingest/rtp"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/metrics"
@@ -57,9 +58,12 @@ type Stats struct {
 	Latency  Distribution // from submission to visible
 
 	FirstPicture time.Duration // since Config.Started; 0 when nothing was shown
-	Position     time.Duration
-	Elapsed      time.Duration // since the first picture
-	CPU          CPU           // the whole process, since the first picture
+	// Live is how the streams of a live source are received.
+	Live []rtp.Counters
+
+	Position time.Duration
+	Elapsed  time.Duration // since the first picture
+	CPU      CPU           // the whole process, since the first picture
 }
 
 // PoolStats says how frame memory was used.
@@ -231,6 +235,9 @@ func (p *Player) Stats() Stats {
 		d := c.stats()
 		s.Copies += d.copies
 		s.Fallbacks, s.ReadBacks, s.Damaged, s.Grown = d.fallbacks, d.readBacks, d.skipped+c.p.stats.unfit.Load(), d.grown
+	}
+	if l, ok := p.src.(interface{ Stats() []rtp.Counters }); ok {
+		s.Live = l.Stats()
 	}
 	if n := s.AVOffset.Count; n > 0 {
 		s.AVOffset.Mean = time.Duration(c.avSum.Load() / n)

@@ -42,6 +42,8 @@ type playCommand struct {
 	Verbose     bool          `short:"v" help:"Say more."`
 	Quiet       bool          `short:"q" help:"No progress line."`
 
+	Receive string `enum:"auto,uring,mmsg,net" default:"auto" help:"How packets of live streams are received: ${enum}."`
+
 	RawSize   string `placeholder:"WxH" help:"Size of headerless video on standard input."`
 	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it."`
 	RawRate   string `placeholder:"FPS" default:"30" help:"Frame rate of headerless video, e.g. 60 or 30000/1001."`
@@ -59,6 +61,7 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 		Fullscreen: c.Fullscreen, Refresh: c.Refresh, MaxSpeed: c.Speed == "max",
 		Start: c.Start, Duration: c.Duration, Frames: c.Frames, Loop: c.Loop,
 		Volume: c.Volume, Muted: c.Mute, Threads: c.Threads, HugePages: c.HugePages,
+		Receive: strings.TrimPrefix(c.Receive, "auto"),
 		Started: env.started,
 	}
 	mode, err := media.ParsePresentMode(c.PresentMode)

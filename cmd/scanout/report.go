@@ -36,6 +36,7 @@ type report struct {
 	RSS            float64            `json:"rss_mb"`
 	Errors         errorsReport       `json:"errors"`
 	Presentation   presentationReport `json:"presentation"`
+	Live           []liveReport       `json:"live,omitempty"`
 	Renderer       string             `json:"renderer"`
 	Decoder        string             `json:"decoder"`
 	Audio          string             `json:"audio"`
@@ -107,6 +108,36 @@ type errorsReport struct {
 	Underrun int64 `json:"audio_underruns"`
 }
 
+// liveReport is how one stream of a live source was received: packets, then units, then
+// what was odd.
+type liveReport struct {
+	Packets       int64   `json:"packets"`
+	Lost          int64   `json:"lost"`
+	Late          int64   `json:"late"`
+	Duplicate     int64   `json:"duplicate"`
+	Recovered     int64   `json:"retransmitted"`
+	Units         int64   `json:"units"`
+	Damaged       int64   `json:"damaged"`
+	Discarded     int64   `json:"discarded"`
+	Skipped       int64   `json:"skipped"`
+	Malformed     int64   `json:"malformed"`
+	Unknown       int64   `json:"unknown_payload_type"`
+	Foreign       int64   `json:"other_sender"`
+	Strange       int64   `json:"odd_sequence"`
+	Oversized     int64   `json:"oversized_units"`
+	Sources       int64   `json:"senders"`
+	Restarts      int64   `json:"timelines"`
+	PathChanges   int64   `json:"path_changes"`
+	SenderReports int64   `json:"sender_reports"`
+	NACKs         int64   `json:"nacks"`
+	KeyRequests   int64   `json:"key_requests"`
+	Jitter        float64 `json:"jitter_ms"`
+	Wait          float64 `json:"wait_for_missing_ms"`
+	Delay         float64 `json:"network_delay_ms"`
+	DriftPPM      float64 `json:"drift_ppm"`
+	LipSync       float64 `json:"lip_sync_ms"`
+}
+
 type presentationReport struct {
 	Source    string  `json:"source"`
 	Estimated bool    `json:"estimated"` // the stamps are guesses
@@ -157,6 +188,12 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 	}
 	if d := &s.Display; d.Depth > 0 {
 		r.Presentation.Mode, r.Presentation.Depth, r.Presentation.Raised = d.Mode.String(), d.Depth, d.Raised
+	}
+	for i := range s.Live {
+		c := &s.Live[i]
+		r.Live = append(r.Live, liveReport{c.Packets, c.Lost, c.Late, c.Duplicate, c.Recovered, c.Units, c.Damaged, c.Discarded, c.Skipped,
+			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs,
+			c.KeyRequests, milliseconds(c.Jitter), milliseconds(c.Wait), milliseconds(c.Delay), round(c.DriftPPM), milliseconds(c.LipSync)})
 	}
 	if s.Presented > 0 {
 		r.CopiesPerFrame = round(float64(s.Copies) / float64(s.Presented))

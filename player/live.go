@@ -1,0 +1,45 @@
+package player
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/ingest/rtp"
+	"github.com/scanout-av/scanout/internal/udp"
+)
+
+// isRTP reports whether a medium is an RTP stream: an address, or the file of a session
+// description.
+func isRTP(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.HasPrefix(lower, "rtp://") || strings.HasSuffix(lower, ".sdp") && !strings.Contains(lower, "://")
+}
+
+// maxMissingWait bounds how long a picture may wait for a packet, however much latency
+// is allowed.
+const maxMissingWait = 500 * time.Millisecond
+
+func (p *Player) openRTP(ctx context.Context) (err error) {
+	cfg := &p.cfg
+	c := rtp.Config{Name: cfg.Media, Now: clock.Now, Log: p.log}
+	if c.Receive, err = udp.ParsePath(cfg.Receive); err != nil {
+		return err
+	}
+	if strings.HasPrefix(strings.ToLower(cfg.Media), "rtp://") {
+		c.Description, err = rtp.ParseURL(cfg.Media)
+	} else if c.Description, err = rtp.ReadFile(cfg.Media); err != nil {
+		err = fmt.Errorf("open %s: %w", cfg.Media, err)
+	}
+	if err != nil {
+		return err
+	}
+	src, err := rtp.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	p.src, p.info = src, src.Info()
+	return nil
+}
