@@ -53,6 +53,7 @@ var benchmarks = []benchmark{
 	{"scheduler", "lateness of waking up at an absolute moment", benchScheduler},
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
 	{"yuv", "colour conversion on the CPU", benchYUV},
+	{"receive", "datagrams from the kernel into the program", benchReceive},
 }
 
 type benchCommand struct {

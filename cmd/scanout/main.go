@@ -45,7 +45,9 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Say what this machine offers, what is missing, what that costs and how to get it."`
 	Bench   benchCommand   `cmd:"" help:"Measure scanout's parts beside their alternatives."`
 	Version versionCommand `cmd:"" help:"Print the version."`
-	Impair  impairCommand  `cmd:"" hidden:"" help:"Pass UDP packets on as a bad network would: lost, late, in disorder, twice, damaged."`
+
+	BenchSend benchSendCommand `cmd:"" hidden:"" help:"Send what bench receive receives."`
+	Impair    impairCommand    `cmd:"" hidden:"" help:"Pass UDP packets on as a bad network would: lost, late, in disorder, twice, damaged."`
 }
 
 // environment is what commands get from main, so that tests can run them.

@@ -14,9 +14,9 @@ type Path uint8
 
 // Receive paths.
 const (
-	// PathAuto is the best that works here.
+	// PathAuto is the best that works here; see the package comment.
 	PathAuto  Path = iota
-	PathURing      // io_uring: Linux 6.0, batched wake-ups with Linux 6.12
+	PathURing      // io_uring: Linux 6.1, gathering with Linux 6.12
 	PathMMsg       // recvmmsg, with UDP_GRO: Linux
 	PathNet        // net.UDPConn: everywhere
 )
@@ -82,11 +82,11 @@ type Config struct {
 	// [DefaultReceiveBuffer]. What it grants is in [Stats] and, if less, in Warnings.
 	ReceiveBuffer int
 	// Batch is how many packets are worth a wake-up before Gather has passed; 0 is
-	// [DefaultBatch]. 1 wakes for every packet: the least latency, at ten times the
-	// processor time.
+	// [DefaultBatch]. 1 gathers nothing and wakes for every packet: the least latency, at
+	// several times the processor time for streams that are evenly spaced.
 	Batch int
 	// Gather is how long a packet may wait for others while packets flow; 0 is
-	// [DefaultGather].
+	// [DefaultGather]. Streams with gaps of more than a quarter of it are not delayed.
 	Gather time.Duration
 	// NoGRO takes no trains of packets from the kernel on [PathMMsg].
 	NoGRO bool

@@ -1,16 +1,18 @@
 // Package udp receives and sends datagrams with as little work a packet as the system
 // allows, and knows nothing of what is in them.
 //
-// Receiving has three paths with one behaviour. [PathURing] arms one multishot receive
-// in io_uring and lets the kernel fill packet memory while nobody waits; [PathMMsg]
-// takes many datagrams a system call with recvmmsg, and whole trains of them where
-// UDP_GRO has put them together; [PathNet] is Go's own net.UDPConn, which every system
-// has. [Listen] probes and chooses; [Config].Receive insists.
+// Receiving has three paths with one behaviour. [PathMMsg] takes many datagrams a system
+// call with recvmmsg, and whole trains of them where UDP_GRO has put them together;
+// [PathURing] arms one multishot receive in io_uring, and the kernel fills packet memory
+// by itself; [PathNet] is Go's own net.UDPConn, which every system has. [Config].Receive
+// insists on one. Left to itself, [Listen] takes recvmmsg on Linux: `scanout bench
+// receive` finds io_uring no cheaper where packets come one by one, and dearer by half
+// and more where they come in trains, which a multishot receive cannot take.
 //
 // What a receiver pays for is waking up, not packets. Both Linux paths therefore gather:
-// while packets flow, the next Receive comes back when [Config].Batch packets are there
-// or [Config].Gather has passed, whichever is first. A packet after a pause wakes the
-// receiver at once.
+// while packets flow so fast that several are to be expected, the next Receive comes back
+// when [Config].Gather has passed. A packet after a pause, and one of a slow stream,
+// wakes the receiver at once.
 //
 // Ownership: packet memory is one mapping that is allocated at Listen and never grows.
 // Receive lends packets out of it, Release gives each back, on any goroutine, also after

@@ -11,7 +11,8 @@ import (
 // Free slots are two lists: what the receiver has at hand, and what others have released
 // since. Releasing pushes on the second one; the receiver takes that one whole when its
 // own is empty. Nobody pops single elements from the shared list, so that no element can
-// come back behind somebody's back.
+// come back behind somebody's back. Only when both are empty is a slot taken that was
+// never used: as many go round as are needed, and the cache and the page tables know them.
 type memory struct {
 	data   []byte
 	slot   int // bytes from one slot to the next
@@ -29,6 +30,8 @@ type freeList struct {
 	released atomic.Uint32
 	_        [60]byte // releasing on another core leaves the receiver's line alone
 	own      uint32
+	fresh    uint32 // elements from here to end were never used
+	end      uint32
 }
 
 const (
@@ -45,13 +48,8 @@ func newMemory(slots, slot, slabs, slab int) (*memory, error) {
 	m.next = make([]uint32, slots+slabs)
 	m.lent = make([]atomic.Int32, slots+slabs)
 	m.refs.Store(1)
-	// Linked so that the lowest are taken first: what is never needed is never touched.
-	for i := slots - 1; i >= 0; i-- {
-		m.putOwn(uint32(i))
-	}
-	for i := slots + slabs - 1; i >= slots; i-- {
-		m.putOwn(uint32(i))
-	}
+	m.free[slotList].end = uint32(slots)
+	m.free[slabList].fresh, m.free[slabList].end = uint32(slots), uint32(slots+slabs)
 	return m, nil
 }
 
@@ -76,7 +74,11 @@ func (m *memory) take(list int) (i uint32, ok bool) {
 	f := &m.free[list]
 	if f.own == 0 {
 		if f.own = f.released.Swap(0); f.own == 0 {
-			return 0, false
+			if f.fresh == f.end {
+				return 0, false
+			}
+			f.fresh++
+			return f.fresh - 1, true
 		}
 	}
 	i = f.own - 1

@@ -3,6 +3,7 @@ package udp
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 	"unsafe"
 
@@ -50,9 +51,9 @@ type run struct {
 // mmsgReceiver is [PathMMsg]. What receive does:
 //
 //  1. hand out what is left of the last recvmmsg;
-//  2. while packets flow, sleep until they have gathered;
-//  3. recvmmsg into as many messages as there is memory for, without waiting;
-//  4. nothing there: poll until there is, at most until the deadline; again from 3;
+//  2. while packets flow, sleep until some have gathered;
+//  3. recvmmsg into as many messages as there is memory for, which waits for the first;
+//  4. near the deadline, which recvmmsg keeps to a few milliseconds only, poll instead;
 //  5. cut trains into packets, which refer to the memory they landed in.
 type mmsgReceiver struct {
 	*socket
@@ -76,8 +77,11 @@ type mmsgReceiver struct {
 	stamp      media.Instant
 	clocks     stamper
 
-	flowing media.Instant // when packets were last taken; 0 when there may be more
-	polls   [2]unix.PollFd
+	flow    flow
+	emptied bool          // the last recvmmsg took all there was
+	taken   media.Instant // when that was
+	timeout time.Duration // SO_RCVTIMEO
+	poll    unix.PollFd
 	ts      unix.Timespec
 }
 
@@ -95,7 +99,13 @@ func (c *Conn) openMMsg(cfg *Config, s *socket) error {
 		s.close()
 		return err
 	}
-	r.polls = [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.event), Events: unix.POLLIN}}
+	// Its waiting calls wait; all others say that they do not.
+	if err := unix.SetNonblock(s.fd, false); err != nil {
+		m.unref()
+		s.close()
+		return os.NewSyscallError("fcntl", err)
+	}
+	r.poll = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
 	for i := range r.vec {
 		h := &r.vec[i].hdr
 		h.Name = &r.place[i].name[0]
@@ -111,14 +121,17 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 		return n, err
 	}
 	for {
-		if r.batch > 1 && r.flowing != 0 {
-			until := r.flowing.Add(r.gather)
-			if deadline != 0 {
-				until = min(until, deadline)
-			}
-			if r.flowing = 0; until > rt.Now() {
-				rt.SleepUntil(until)
-				r.c.counts.syscalls.Add(1)
+		if r.emptied && r.batch > 1 {
+			r.emptied = false
+			if now := rt.Now(); r.flow.gathers(now, r.gather) {
+				until := r.taken.Add(r.gather)
+				if deadline != 0 {
+					until = min(until, deadline)
+				}
+				if until > now {
+					rt.SleepUntil(until)
+					r.c.counts.syscalls.Add(1)
+				}
 			}
 		}
 		if r.c.interrupted.Load() {
@@ -127,45 +140,88 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 		if r.prepare(); r.ready == 0 {
 			return 0, ErrExhausted
 		}
-		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), unix.MSG_DONTWAIT, 0, 0)
-		r.c.counts.syscalls.Add(1)
+		left := time.Duration(0)
+		if deadline != 0 {
+			left = max(deadline.Sub(rt.Now()), 1)
+		}
+		n, e := r.recvmmsg(left)
 		switch {
 		case e == 0:
-			r.have, r.next = int(n), 0
-			r.clocks = newStamper()
-			if r.have < min(r.batch, r.ready) {
-				r.flowing = r.clocks.now
+			if r.c.interrupted.Load() {
+				return 0, nil // woken by shutdown, which looks like an empty datagram
 			}
+			r.have, r.next = n, 0
+			r.clocks = newStamper()
+			r.emptied, r.taken = r.have < min(r.batch, r.ready), r.clocks.now
+			last := parseControl(r.place[n-1].control[:min(int(r.vec[n-1].hdr.Controllen), controlRoom)])
+			r.flow.took(n, r.clocks.instant(last.wall))
 			if n, err := r.cut(pkts); n > 0 || err != nil {
 				return n, err
 			}
-		case e == unix.EINTR:
-		case e == unix.EAGAIN:
-			if !r.wait(deadline) {
-				return 0, media.ErrAgain
-			}
-		default:
+		case e != unix.EAGAIN && e != unix.EINTR:
 			return 0, fmt.Errorf("udp: recvmmsg: %w", e)
+		case left == 1:
+			return 0, media.ErrAgain
 		}
 	}
 }
 
-// wait blocks until there is something to receive, Interrupt is called or the deadline
-// has come, which it returns false for.
-func (r *mmsgReceiver) wait(deadline media.Instant) bool {
-	var ts unsafe.Pointer
-	if deadline != 0 {
-		left := deadline.Sub(rt.Now())
-		if left <= 0 {
-			return false
+// coarse is how near a deadline recvmmsg may be left to wait: the kernel counts the
+// timeout of a socket in ticks, of up to 10 ms.
+const coarse = 20 * time.Millisecond
+
+// recvmmsg receives what there is. If there is nothing, it waits; less than left, and for
+// ever when that is 0. EAGAIN and EINTR say that nothing came.
+func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
+	if left == 0 || left >= 2*coarse {
+		flags := unix.MSG_WAITFORONE
+		if !r.setTimeout(left) {
+			flags = unix.MSG_DONTWAIT
 		}
-		r.ts = unix.NsecToTimespec(int64(left))
-		ts = unsafe.Pointer(&r.ts)
+		return r.recv(flags)
 	}
-	// An error is EINTR: look again.
-	_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&r.polls)), uintptr(len(r.polls)), uintptr(ts), 0, 0, 0)
+	if n, e = r.recv(unix.MSG_DONTWAIT); e != unix.EAGAIN || left == 1 {
+		return n, e
+	}
+	r.ts = unix.NsecToTimespec(int64(left))
+	// An error is EINTR.
+	_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&r.poll)), 1, uintptr(unsafe.Pointer(&r.ts)), 0, 0, 0)
 	r.c.counts.syscalls.Add(1)
+	return r.recv(unix.MSG_DONTWAIT)
+}
+
+// setTimeout makes recvmmsg return before left has passed. Returning early costs a look
+// at the clock, so the timeout follows the deadline in large steps only.
+func (r *mmsgReceiver) setTimeout(left time.Duration) bool {
+	want := time.Duration(0)
+	if left == 0 && r.timeout == 0 {
+		return true
+	}
+	if left != 0 {
+		most := left - coarse
+		if r.timeout != 0 && r.timeout <= most && r.timeout >= min(most/4, time.Second) {
+			return true
+		}
+		want = max(most/2, coarse)
+	}
+	tv := unix.NsecToTimeval(int64(want))
+	if unix.SetsockoptTimeval(r.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv) != nil {
+		return false
+	}
+	r.timeout = want
 	return true
+}
+
+func (r *mmsgReceiver) recv(flags int) (int, unix.Errno) {
+	n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), uintptr(flags), 0, 0)
+	r.c.counts.syscalls.Add(1)
+	return int(n), e
+}
+
+// interrupt ends every wait, now and later.
+func (r *mmsgReceiver) interrupt() {
+	// ENOTCONN for a socket without a peer, and it wakes all the same. Sending still works.
+	_ = unix.Shutdown(r.fd, unix.SHUT_RD)
 }
 
 // prepare gives memory to the messages at the front of the vector.
@@ -264,7 +320,7 @@ func (r *mmsgReceiver) open(v *mmsghdr, p *message) {
 	m := r.c.memory
 	total, lead := int(v.n), r.lead
 	control := parseControl(p.control[:min(int(v.hdr.Controllen), controlRoom)])
-	r.from = r.socket.from.address(p.name[:min(int(v.hdr.Namelen), nameRoom)])
+	r.from = r.senders.address(p.name[:min(int(v.hdr.Namelen), nameRoom)])
 	r.stamp = r.clocks.instant(control.wall)
 	inSlot := m.bytes(p.slot - 1)
 	if control.segment == 0 || control.segment >= total {

@@ -83,6 +83,9 @@ func newSender(cfg SendConfig) (*Sender, error) {
 		if ifi, err = net.InterfaceByName(cfg.Interface); err != nil {
 			return nil, fmt.Errorf("interface %q does not exist: %s", cfg.Interface, interfaces())
 		}
+		if a := to.Addr(); a.Is6() && !a.Is4In6() && a.IsMulticast() && a.Zone() == "" {
+			to = netip.AddrPortFrom(a.WithZone(ifi.Name), to.Port()) // a group of a link exists on each one
+		}
 	}
 	if cfg.TTL < 0 || cfg.TTL > 255 {
 		return nil, fmt.Errorf("TTL %d is out of range: use 1 to 255", cfg.TTL)

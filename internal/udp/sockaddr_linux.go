@@ -46,9 +46,9 @@ func (s *sockaddr) set(a netip.AddrPort, v6 bool) (n int, err error) {
 	return 0, errFamily
 }
 
-// sender turns the kernel's addresses into netip's. The last one is remembered: packets
+// senders turns the kernel's addresses into netip's. The last one is remembered: packets
 // of one source follow each other, and an IPv6 zone costs a look-up.
-type sender struct {
+type senders struct {
 	raw   sockaddr
 	n     int
 	addr  netip.AddrPort
@@ -61,7 +61,7 @@ type zone struct {
 }
 
 // address reads a sockaddr_in or sockaddr_in6; anything else gives the zero AddrPort.
-func (s *sender) address(raw []byte) netip.AddrPort {
+func (s *senders) address(raw []byte) netip.AddrPort {
 	if len(raw) > nameRoom || len(raw) < unix.SizeofSockaddrInet4 {
 		return netip.AddrPort{}
 	}
@@ -87,7 +87,7 @@ func (s *sender) address(raw []byte) netip.AddrPort {
 }
 
 // zone is the name of an interface, as package net calls it.
-func (s *sender) zone(id uint32) string {
+func (s *senders) zone(id uint32) string {
 	for i := range s.zones {
 		if s.zones[i].id == id {
 			return s.zones[i].name

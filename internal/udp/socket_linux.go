@@ -37,17 +37,16 @@ func (c *Conn) open(cfg *Config, uc *net.UDPConn) error {
 }
 
 // socket is what both Linux paths receive from: a descriptor that Go's network poller
-// does not know (it would be woken for every packet), and an event that ends waiting.
+// does not know: it would be woken for every packet.
 type socket struct {
-	fd, event int
-	v6        bool
-	stamped   bool
-	from      sender
+	fd      int
+	v6      bool
+	senders senders
 }
 
 // newSocket takes the descriptor out of uc, which is closed.
 func newSocket(c *Conn, uc *net.UDPConn) (*socket, error) {
-	s := &socket{fd: -1, event: -1}
+	s := &socket{fd: -1}
 	var err error
 	control(uc, func(fd int) { s.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) })
 	uc.Close()
@@ -55,16 +54,12 @@ func newSocket(c *Conn, uc *net.UDPConn) (*socket, error) {
 		return nil, os.NewSyscallError("dup", err)
 	}
 	domain, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err == nil {
-		s.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	}
 	if err != nil {
 		s.close()
-		return nil, os.NewSyscallError("socket", err)
+		return nil, os.NewSyscallError("getsockopt", err)
 	}
 	s.v6 = domain == unix.AF_INET6
-	s.stamped = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil
-	c.counts.stamps.Store(s.stamped)
+	c.counts.stamps.Store(unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil)
 	return s, nil
 }
 
@@ -88,21 +83,9 @@ func (s *socket) send(b []byte, to netip.AddrPort) error {
 	}
 }
 
-// interrupt wakes whoever waits, and all who will: the event stays.
-func (s *socket) interrupt() {
-	one := uint64(1)
-	// Fails only when the event is there a thousand times.
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(s.event), uintptr(unsafe.Pointer(&one)), 8)
-}
-
 func (s *socket) kernel() kernelCounters { return countersOf(s.fd) }
 
-func (s *socket) close() {
-	_ = unix.Close(s.fd)
-	if s.event >= 0 {
-		_ = unix.Close(s.event)
-	}
-}
+func (s *socket) close() { _ = unix.Close(s.fd) }
 
 // control runs f with the descriptor of uc.
 func control(uc *net.UDPConn, f func(fd int)) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,7 @@ import (
 
 // ringSlots is how many slots the kernel may hold: a burst at 100,000 packets a second
 // for 10 ms, and little enough to stay in the cache while they go round.
-const ringSlots = 1024
+const ringSlots = 256
 
 // Requests of the ring.
 const (
@@ -39,6 +40,7 @@ type uringReceiver struct {
 	ring    *uring.Ring
 	buffers *uring.Buffers
 	hdr     *unix.Msghdr
+	event   int // an eventfd that ends waiting
 	batch   int
 	gather  time.Duration
 
@@ -47,19 +49,28 @@ type uringReceiver struct {
 	most                                int // slots that the kernel may hold
 	held                                int // slots that it does
 	clocks                              stamper
+	flow                                flow
+	taken                               int           // packets since the last wait
+	newest                              media.Instant // stamp of the last of them
 }
 
 func (c *Conn) openURing(cfg *Config, s *socket) (err error) {
 	r := &uringReceiver{socket: s, c: c, batch: cfg.Batch, gather: cfg.Gather, most: min(ringSlots, cfg.Packets), room: headroom + cfg.PacketSize,
 		hdr: &unix.Msghdr{Namelen: nameRoom}}
 	r.hdr.SetControllen(controlRoom)
+	if r.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		s.close()
+		return os.NewSyscallError("eventfd", err)
+	}
 	n := 1 << bits.Len(uint(r.most-1))
 	if r.ring, err = uring.New(uring.Config{Completions: 2 * n}); err != nil {
+		_ = unix.Close(r.event)
 		s.close()
 		return err
 	}
 	if r.buffers, err = r.ring.NewBuffers(0, n); err != nil {
 		r.ring.Close()
+		_ = unix.Close(r.event)
 		s.close()
 		return err
 	}
@@ -110,9 +121,17 @@ func (r *uringReceiver) receive(pkts []Packet, deadline media.Instant) (int, err
 			r.ring.RecvmsgMultishot(r.fd, r.hdr, 0, userReceive)
 			r.armed = true
 		}
+		now := rt.Now()
+		if r.taken > 0 {
+			r.flow.took(r.taken, r.newest)
+			r.taken = 0
+		}
 		left, gather := time.Duration(-1), r.gather
+		if !r.flow.gathers(now, gather) {
+			gather = 0
+		}
 		if deadline != 0 {
-			left = max(deadline.Sub(rt.Now()), 0)
+			left = max(deadline.Sub(now), 0)
 			gather = min(gather, left)
 			last = left == 0
 		}
@@ -126,8 +145,8 @@ func (r *uringReceiver) receive(pkts []Packet, deadline media.Instant) (int, err
 
 func (r *uringReceiver) wait(gather, left time.Duration) error {
 	n := r.batch
-	if n == 1 {
-		gather = 0
+	if gather == 0 {
+		n = 1
 	}
 	if err := r.ring.Wait(n, gather, left); err != nil {
 		if errors.Is(err, unix.EEXIST) {
@@ -187,7 +206,9 @@ func (r *uringReceiver) read(pkts []Packet) (n int, err error) {
 			continue
 		}
 		m.lend(i, 1)
-		pkts[n] = Packet{msg.Payload, r.from.address(msg.Name), r.clocks.instant(parseControl(msg.Control).wall), i + 1}
+		r.newest = r.clocks.instant(parseControl(msg.Control).wall)
+		r.taken++
+		pkts[n] = Packet{msg.Payload, r.senders.address(msg.Name), r.newest, i + 1}
 		n++
 	}
 	return n, nil
@@ -216,9 +237,17 @@ func (r *uringReceiver) cancel() error {
 	return nil
 }
 
+// interrupt wakes whoever waits, and all who will: the event stays.
+func (r *uringReceiver) interrupt() {
+	one := uint64(1)
+	// Fails only when the event is there a thousand times.
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(r.event), uintptr(unsafe.Pointer(&one)), 8)
+}
+
 func (r *uringReceiver) reap() error {
 	r.ring.Close()
 	r.buffers.Close()
+	_ = unix.Close(r.event)
 	r.socket.close()
 	return nil
 }
