@@ -27,9 +27,11 @@ type Fit struct {
 }
 
 const (
-	fitMemory   = 3 * time.Second
-	fitPrior    = 0.5e9 * 0.5e9 // ns²: (50 µs of jitter / 100 ppm of drift)²
-	fitMaxSlope = 1000e-6       // no crystal is further off
+	fitMemory = 3 * time.Second
+	fitPrior  = 0.5e9 * 0.5e9 // ns²: (50 µs of jitter / 100 ppm of drift)²
+	// No crystal is further off than 1000 ppm, and sound is resampled by up to 1250 ppm on
+	// top of that to keep step with a display.
+	fitMaxSlope = 2500e-6
 )
 
 // Observe adds a deviation seen at an instant, which must not be before the last one.

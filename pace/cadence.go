@@ -76,13 +76,13 @@ func (p *Pacer) placeFixed(now media.Instant, c *Candidate) place {
 }
 
 // seen takes note of a frame whose turn is over, shown or not.
-func (p *Pacer) seen(c *Candidate) {
+func (p *Pacer) seen(due media.Instant, at time.Duration) {
 	if p.exact() {
-		x := p.vsync.Index(c.Due)
+		x := p.vsync.Index(due)
 		p.cadence.round(x)
 		p.speed.observe(x)
 	}
-	p.frames.observe(c.Media)
+	p.frames.observe(at)
 }
 
 // interval finds a source's frame interval from its timestamps. Containers round those, to

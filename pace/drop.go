@@ -27,7 +27,7 @@ func (p *Pacer) reanchors(c *Candidate, late time.Duration) bool {
 }
 
 func (p *Pacer) drop(c *Candidate, now media.Instant, reason media.DropReason) Decision {
-	p.seen(c)
+	p.seen(c.Due, c.Media)
 	p.stats.Dropped++
 	p.stats.Drops[reason]++
 	return Decision{Action: Drop, Late: max(now.Sub(c.Due), 0), Reason: reason}

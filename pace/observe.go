@@ -38,7 +38,9 @@ type shownAt struct {
 // inFlight is a frame that the display has not reported yet.
 type inFlight struct {
 	due, target media.Instant
+	media       time.Duration
 	broken      bool // time does not go on from the frame before
+	valid       bool
 }
 
 // flight is a queue of frames on their way, in order.
@@ -49,7 +51,7 @@ type flight struct {
 }
 
 func (f *flight) push(a inFlight) {
-	a.broken, f.broken = f.broken, false
+	a.broken, f.broken = a.broken || f.broken, false
 	if f.n == len(f.frames) { // a display that reports nothing
 		f.head, f.n = (f.head+1)%len(f.frames), f.n-1
 	}

@@ -195,8 +195,6 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	late := max(now.Sub(c.Due), 0)
 	if p.reanchors(&c, late) {
 		pl.target = max(pl.target, p.NextRefresh(now))
-		p.stats.Reanchored++
-		p.inFlight.broken = true
 		return p.show(&c, &pl, late, true)
 	}
 	if p.recently(now) {
@@ -233,15 +231,21 @@ func (p *Pacer) place(now media.Instant, c *Candidate) place {
 }
 
 func (p *Pacer) show(c *Candidate, pl *place, late time.Duration, reanchor bool) Decision {
-	p.seen(c)
-	p.chosen = inFlight{due: c.Due, target: pl.target}
-	p.target = pl.target
+	p.chosen = inFlight{due: c.Due, target: pl.target, media: c.Media, broken: reanchor, valid: true}
 	return Decision{Action: Show, Target: pl.target, Late: late, Reanchor: reanchor}
 }
 
-// Showing records that the frame of the last Show decision was submitted at now.
+// Showing records that the frame of the last Show decision was submitted at now. Until then
+// nothing has been decided: who had to wait for the display asks again.
 func (p *Pacer) Showing(now media.Instant) {
 	p.lastShow, p.shown = now, true
+	if c := &p.chosen; c.valid {
+		p.seen(c.due, c.media)
+		p.target = c.target
+		if c.broken {
+			p.stats.Reanchored++
+		}
+	}
 	p.inFlight.push(p.chosen)
 	p.chosen = inFlight{}
 	p.stats.Shown++

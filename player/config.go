@@ -55,6 +55,18 @@ const (
 	AudioNone  Audio = "none" // sound is not even decoded
 )
 
+// Latency says what a viewer wants more of a live source: every frame in its rhythm, or the
+// newest one now. Files are played smoothly whatever it says.
+type Latency string
+
+// Latencies.
+const (
+	LatencyAuto     Latency = ""         // balanced for live sources, smooth for files
+	LatencySmooth   Latency = "smooth"   // the rhythm first: up to 2 s behind
+	LatencyBalanced Latency = "balanced" // as much delay as jitter takes: up to 250 ms
+	LatencyFreshest Latency = "freshest" // the newest frame at the next refresh: up to 100 ms
+)
+
 // Config says what to play and where. The zero value of every field but Media is the
 // documented default.
 type Config struct {
@@ -106,6 +118,15 @@ type Config struct {
 	Muted    bool
 	Paused   bool // open without starting
 
+	Latency Latency
+	// MaxLatency is a contract for live sources: a frame that was received longer ago is not
+	// shown when there is a newer one. 0: what Latency says.
+	MaxLatency time.Duration
+
+	// Trace receives a trace of every frame's life in Chrome's format, which Perfetto and
+	// chrome://tracing open; nil for none. It is complete when Close has returned.
+	Trace io.Writer
+
 	// Threads is the number of decoder threads; 0: one per CPU up to 8.
 	Threads int
 	// HugePages asks for transparent huge pages for frame memory.
@@ -142,6 +163,10 @@ func (o Output) split() (kind Output, path string) {
 	return o, ""
 }
 
+// Bounds of MaxLatency: below a few refreshes every frame would be too old, and beyond ten
+// seconds no queue of ours reaches.
+const minLatency, maxLatency = 5 * time.Millisecond, 10 * time.Second
+
 func (c *Config) validate() error {
 	if c.Media == "" {
 		return fmt.Errorf("player: nothing to play: name a file, a URL or \"pattern:\"")
@@ -173,7 +198,14 @@ func (c *Config) validate() error {
 	default:
 		return fmt.Errorf("player: unknown audio output %q: use auto, pulse, sdl, null or none", c.Audio)
 	}
+	switch c.Latency {
+	case LatencyAuto, LatencySmooth, LatencyBalanced, LatencyFreshest:
+	default:
+		return fmt.Errorf("player: unknown latency %q: use smooth, balanced or freshest, or set MaxLatency", c.Latency)
+	}
 	switch {
+	case c.MaxLatency < 0 || c.MaxLatency > 0 && c.MaxLatency < minLatency || c.MaxLatency > maxLatency:
+		return fmt.Errorf("player: a maximal latency of %v is out of range: use %v to %v", c.MaxLatency, minLatency, maxLatency)
 	case c.Width < 0 || c.Height < 0 || c.Width > 16384 || c.Height > 16384:
 		return fmt.Errorf("player: size %dx%d is out of range: use 1 to 16384 each", c.Width, c.Height)
 	case c.Refresh != 0 && !(c.Refresh >= 1 && c.Refresh <= 10000): // so that NaN is refused, too

@@ -89,6 +89,9 @@ func (p *Player) demux() {
 				au.DTS += s
 			}
 		}
+		if q == p.vq && au.Key {
+			p.keys.Add(1)
+		}
 		if q.Push(packet{au: au, serial: serial}, 0) != nil {
 			au.Release()
 			return

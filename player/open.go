@@ -20,7 +20,6 @@ import (
 	"github.com/scanout-av/scanout/internal/ring"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
-	"github.com/scanout-av/scanout/pace"
 )
 
 // What an error of Open, Probe or Run is about; errors.Is tells.
@@ -87,10 +86,6 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 	p.paused.Store(cfg.Paused)
 	p.serial.Store(1)
 	p.rawSerial = 1
-	var err error
-	if p.pacer, err = pace.New(pace.Config{Unpaced: cfg.MaxSpeed || cfg.written()}); err != nil {
-		return nil, about(ErrConfig, err)
-	}
 	p.clk = clock.NewMedia(clock.MediaConfig{}, clock.Now())
 	p.lookForGPU()
 	if err := p.openMedia(ctx); err != nil {
@@ -98,6 +93,9 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 	}
 	if err := p.openAudio(); err != nil {
 		return nil, p.abandon(ErrOutput, err)
+	}
+	if err := p.openPacer(); err != nil {
+		return nil, p.abandon(ErrConfig, err)
 	}
 	if cfg.Start > 0 {
 		if err := p.Seek(cfg.Start); err != nil {

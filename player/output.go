@@ -12,6 +12,7 @@ import (
 	"github.com/scanout-av/scanout/decode/ffmpeg"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 	"github.com/scanout-av/scanout/render"
 	"github.com/scanout-av/scanout/render/dump"
 	"github.com/scanout-av/scanout/render/soft"
@@ -205,7 +206,16 @@ func (p *Player) openAudio() error {
 	if err != nil {
 		return err
 	}
-	s, err := audio.Open(audio.Config{Backend: backend, Title: p.info.Name, Now: clock.Now})
+	c := audio.Config{Backend: backend, Title: p.info.Name, Now: clock.Now}
+	if p.live() {
+		m := p.cfg.MaxLatency
+		if m == 0 {
+			m = pace.DefaultMaxLatency(p.policy())
+		}
+		p.maxLatency = m
+		c.Latency = min(p.soundDepth(), 100*time.Millisecond)
+	}
+	s, err := audio.Open(c)
 	if err != nil {
 		if p.cfg.Audio != AudioAuto {
 			return err

@@ -49,6 +49,14 @@ type Player struct {
 	waiter *rt.Waiter // wakes the presenting goroutine
 	clk    *clock.Media
 	pacer  *pace.Pacer
+	// maxLatency is the pacer's contract, for the stages before it.
+	maxLatency time.Duration
+	// keys is how many keyframes of a live source wait to be decoded.
+	keys atomic.Int32
+	// aligns is whether sound begins on a refresh.
+	aligns atomic.Int32
+	// soundSpeed is how fast sound should play, as the bits of a float64; 0 is 1.
+	soundSpeed atomic.Uint64
 
 	// serial is the number of the current stretch of playback; older data is stale.
 	serial  atomic.Uint32
@@ -65,7 +73,7 @@ type Player struct {
 	rawSerial uint32
 	rawShift  time.Duration // of the rounds of a loop played before
 
-	audioBase atomic.Pointer[audioBase]
+	line soundLine // what the audio device plays
 	// free is the serial in which the picture has gone on without the sound, because there
 	// was none; sound that comes then joins the picture where that is.
 	free atomic.Uint32
@@ -107,6 +115,7 @@ const (
 type picture struct {
 	frame  *media.Frame // nil: the end of this serial
 	serial uint32
+	due    media.Instant // of a live source's, given by the pacer
 }
 
 // Play resumes, and starts Run on a goroutine of its own if nobody has called it.

@@ -48,6 +48,15 @@ type presenter struct {
 	rebuilds int
 	noGPU    bool // the sink does not show pictures in GPU memory
 
+	begun        bool          // the sink has said that it takes a picture
+	blockedSince media.Instant // when it began to say that it does not, 0 while it does
+	covered      bool          // the window system says that nobody can see the window
+	speed        float64       // that was last asked for
+	speedAt      media.Instant
+	speedSound   bool // it was asked of the sound
+	journeys     [64]journey
+	due          media.Instant // the head's moment, as the pacer was told
+
 	fullscreen bool
 	shownOn    media.Display
 	stamps     struct { // of the newest report
@@ -64,7 +73,7 @@ func (p *Player) present() error {
 	if err != nil {
 		return err
 	}
-	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen}
+	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen, speed: 1, speedSound: p.asink != nil}
 	s.lookAtSink()
 	defer s.close()
 	s.display(true)
@@ -126,7 +135,7 @@ func (s *presenter) rebuild(cause error) error {
 		s.sink = closedSink{}
 		return fmt.Errorf("player: the graphics device was lost and none can be opened in its place: %w", err)
 	}
-	s.sink = sink
+	s.sink, s.begun, s.blockedSince = sink, false, 0
 	s.lookAtSink()
 	s.display(true)
 	s.p.pacer.Reset()
@@ -180,6 +189,11 @@ func (s *presenter) display(fresh bool) {
 		s.p.pacer.SetDisplay(d)
 	}
 	s.shownOn = d
+	if s.p.pacer.Exact() && d.Refresh >= alignFrom && !s.p.live() {
+		s.p.aligns.Store(alignOn)
+	} else {
+		s.p.aligns.Store(alignOff)
+	}
 	s.p.stats.setSink(s.sink.Name(), d)
 }
 
@@ -197,6 +211,11 @@ func (s *presenter) poll() bool {
 			s.display(false)
 			s.p.redraw.Store(true)
 		case media.EventExpose:
+			s.p.redraw.Store(true)
+		case media.EventHidden:
+			s.cover(true)
+		case media.EventShown:
+			s.cover(false)
 			s.p.redraw.Store(true)
 		case media.EventKey:
 			if !s.key(e) {
@@ -236,7 +255,7 @@ func (s *presenter) commands() {
 	if p.asink != nil && !s.soundOn && (s.started && s.primed || p.video == nil || p.aq.Len() == p.aq.Cap()) {
 		// The first picture is there, or so late that it cannot be read before sound has been
 		// heard; let go of the sound as soon as it is of this serial.
-		if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
+		if p.line.known(s.serial) && (!p.live() || p.asink.Buffered() >= p.soundDepth()) {
 			s.soundOn = true
 			p.asink.Pause(s.paused)
 		}
@@ -248,10 +267,12 @@ func (s *presenter) dropStale() {
 	if s.hasHead && s.head.serial != s.serial {
 		s.head.frame.Release()
 		s.hasHead = false
+		s.p.dropped(media.DropStale, 1)
 	}
 	if s.hasNext && s.next.serial != s.serial {
 		if s.next.frame != nil {
 			s.next.frame.Release()
+			s.p.dropped(media.DropStale, 1)
 		}
 		s.hasNext = false
 	}
@@ -270,8 +291,12 @@ func (s *presenter) fill() {
 		if pic.serial != s.serial {
 			if pic.frame != nil {
 				pic.frame.Release()
+				s.p.dropped(media.DropStale, 1)
 			}
 			continue
+		}
+		if pic.frame != nil {
+			s.arrive(&pic)
 		}
 		switch {
 		case pic.frame == nil:
@@ -325,6 +350,14 @@ func (s *presenter) round() (done bool, err error) {
 		return false, nil
 	}
 	s.listen(now)
+	s.setSpeed(now)
+	if p.pacer.Config().Policy == pace.PolicyFreshest && !s.begun {
+		// What is freshest is known when the display can take it.
+		if ok, err := s.begin(); !ok || err != nil {
+			return false, err
+		}
+		return false, nil
+	}
 	c, ok := s.candidate(at)
 	if !ok {
 		s.rest(now.Add(eventInterval)) // time stands still: the audio device has run dry
@@ -339,8 +372,21 @@ func (s *presenter) round() (done bool, err error) {
 		s.advance()
 		return false, nil
 	}
+	if !s.begun {
+		// Where the display has to be waited for, another frame may be the right one by then.
+		ok, err := s.begin()
+		if after := clock.Now(); !ok || err != nil || after.Sub(now) > retake {
+			return false, err
+		}
+	}
+	if d.Reanchor {
+		p.clk.Seek(d.Target, at, s.serial)
+	}
 	return s.show(now, d.Target)
 }
+
+// retake is from how long a wait for the display on the choice of a frame is made again.
+const retake = time.Millisecond
 
 // hasWork reports whether a frame may be shown soon anyway.
 func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
@@ -352,13 +398,10 @@ func (s *presenter) shownSerial() bool { return s.started }
 // show gives the head to the sink.
 func (s *presenter) show(now, target media.Instant) (bool, error) {
 	p := s.p
-	err := s.sink.Begin(now.Add(100 * time.Millisecond))
-	if errors.Is(err, media.ErrAgain) {
-		return false, nil // hidden, or the display stands still: look at events and try again
-	}
-	if err != nil {
+	if ok, err := s.begin(); !ok {
 		return false, err
 	}
+	s.begun = false
 	p.step.Store(false) // one that is asked for from now on is for the next picture
 	f := s.head.frame
 	s.number++
@@ -367,11 +410,12 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 	if p.cfg.OnPresent != nil {
 		p.cfg.OnPresent(&s.sched)
 	}
+	s.journeys[s.number%uint64(len(s.journeys))] = journey{s.number, f.Received, f.Assembled, f.Decoded, s.due, now}
 	f.Retain() // one for the sink, one to draw it again
 	s.hasHead = false
 	prev := s.shown
 	s.shown = f
-	err = s.sink.Present(&s.sched)
+	err := s.sink.Present(&s.sched)
 	if prev != nil {
 		prev.Release()
 	}
@@ -410,14 +454,11 @@ func (s *presenter) promote() {
 
 // repeat draws the picture on the screen again.
 func (s *presenter) repeat() error {
-	err := s.sink.Begin(clock.Now().Add(100 * time.Millisecond))
-	if errors.Is(err, media.ErrAgain) {
+	if ok, err := s.begin(); !ok {
 		s.p.redraw.Store(true)
-		return nil
-	}
-	if err != nil {
 		return err
 	}
+	s.begun = false
 	s.sched = media.Scheduled{Frame: s.shown.Retain(), Repeat: true}
 	if err := s.sink.Present(&s.sched); err != nil && !errors.Is(err, media.ErrOutOfDate) {
 		return err

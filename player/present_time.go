@@ -26,6 +26,10 @@ const (
 func (s *presenter) prime(now media.Instant) bool {
 	p := s.p
 	waited := now.Sub(s.began)
+	if p.live() {
+		s.primed = true
+		return true
+	}
 	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
 		s.held = true
 		p.clk.Seek(now, s.firstAt, s.serial)
@@ -49,13 +53,17 @@ func (s *presenter) prime(now media.Instant) bool {
 func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
 	p := s.p
 	f := s.head.frame
-	if c.Due, ok = p.clk.Instant(at); !ok {
+	if c.Due, ok = s.moment(&s.head, at); !ok {
 		return c, false
 	}
+	s.due = c.Due
+	c.Media, c.Received, c.Ready = at, f.Received, f.Decoded
 	c.Duration = f.Timebase.Duration(f.Duration)
+	c.Free = p.asink == nil || p.free.Load() == s.serial
 	if s.hasNext {
 		n := s.next.frame
-		c.NextDue, c.HasNext = p.clk.Instant(p.mediaTime(n.PTS, n.Timebase))
+		c.NextDue, c.HasNext = s.moment(&s.next, p.mediaTime(n.PTS, n.Timebase))
+		c.Behind = 1 + p.fq.Len()
 	}
 	return c, true
 }
@@ -71,19 +79,24 @@ func (s *presenter) listen(now media.Instant) {
 			if p.free.Load() == s.serial {
 				return
 			}
+			if !s.align(heard, at) {
+				p.clk.Seek(now, s.firstAt, s.serial) // the picture is held until it is known
+				return
+			}
 			if s.silent() {
 				p.clk.LoseAudio(now)
 				p.free.Store(s.serial)
 				return
 			}
-			if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
-				p.clk.ObserveAudio(base.at+heard, at)
+			if m, ok := p.line.at(s.serial, heard); ok {
+				p.clk.ObserveAudio(m, at)
 			}
 			return
 		}
 	}
 	switch {
 	case s.paused || p.free.Load() == s.serial:
+	case p.live(): // nothing waits for the sound
 	case now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial:
 		// Not heard yet: hold the picture at its first frame, or it would run
 		// ahead by the device's latency and stall when the sound sets in.
@@ -92,6 +105,27 @@ func (s *presenter) listen(now media.Instant) {
 		p.free.Store(s.serial)
 	}
 }
+
+// align lets the sound begin on a refresh, as soon as the device has said where it is: then
+// pictures that come as often as refreshes do are not half of one off for good. It returns
+// false while that is to come.
+func (s *presenter) align(heard time.Duration, at media.Instant) bool {
+	p := s.p
+	if _, done := p.line.alignment(s.serial); done || p.aligns.Load() != alignOn || !p.line.known(s.serial) {
+		return true
+	}
+	if heard < minHeard {
+		return false
+	}
+	if m, ok := p.line.at(s.serial, heard); ok {
+		first := at.Add(s.firstAt - m)
+		p.line.align(s.serial, p.pacer.NextRefresh(first).Sub(first))
+	}
+	return true
+}
+
+// minHeard is how much the device must have played before it is believed.
+const minHeard = 5 * time.Millisecond
 
 // silent reports whether the picture must go on without the sound: the sound has ended, or
 // the device has run dry and no more sound can be read before pictures have been shown,
@@ -123,15 +157,20 @@ func (s *presenter) feedback() {
 		if s.fb.Number == s.first {
 			s.seen = true
 		}
-		if p.asink == nil && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
+		if p.asink == nil && !p.live() && !s.held && s.fb.Number == s.first && s.fb.Serial == s.serial && s.fb.Actual != 0 && !s.paused {
 			// Nothing but the display keeps time: let time begin at the refresh at which
 			// the first picture appeared, so that moments fall on refreshes.
 			p.clk.Seek(s.fb.Actual, p.mediaTime(s.fb.PTS, s.fb.Timebase), s.serial)
 		}
 		var due media.Instant
-		if s.fb.Serial == s.serial && s.started && !s.paused {
+		if s.fb.Serial == s.serial && s.started && !s.paused && (!p.live() || p.clk.Audio().Following) {
 			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
 		}
-		p.stats.observe(&s.fb, due)
+		j := &s.journeys[s.fb.Number%uint64(len(s.journeys))]
+		received := j.received
+		if j.number != s.fb.Number {
+			received = 0 // overwritten: the display reports more than a second late
+		}
+		p.stats.observe(&s.fb, due, received)
 	}
 }

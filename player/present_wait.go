@@ -37,10 +37,10 @@ func (s *presenter) soundOnly(now media.Instant) (bool, error) {
 	if s.soundOn && p.stats.firstAt.Load() == 0 {
 		p.stats.presented(0, now)
 	}
-	if base := p.audioBase.Load(); base != nil && base.serial == s.serial {
-		if heard, _, ok := p.asink.Position(); ok {
-			p.stats.position.Store(int64(base.at + heard))
-			if limit := p.cfg.Duration; limit > 0 && base.at+heard >= p.cfg.Start+limit {
+	if heard, _, ok := p.asink.Position(); ok {
+		if at, ok := p.line.at(s.serial, heard); ok {
+			p.stats.position.Store(int64(at))
+			if limit := p.cfg.Duration; limit > 0 && at >= p.cfg.Start+limit {
 				return true, nil
 			}
 		}
@@ -53,7 +53,7 @@ func (s *presenter) soundOnly(now media.Instant) (bool, error) {
 }
 
 // endOfAudio reports that the sound ended without a single sample.
-func (s *presenter) endOfAudio() bool { return s.p.audioBase.Load() == nil }
+func (s *presenter) endOfAudio() bool { return s.p.line.empty() }
 
 // finish lets the last picture and the rest of the sound have their time.
 func (s *presenter) finish(now media.Instant) (bool, error) {

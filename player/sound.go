@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
+	"github.com/scanout-av/scanout/audio"
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/media"
 )
@@ -23,7 +25,7 @@ const (
 // decodeAudio turns the packets of the audio ring into sound.
 func (p *Player) decodeAudio() {
 	defer p.stages.Done()
-	out := audioOut{p: p, timer: time.NewTimer(time.Hour)}
+	out := newAudioOut(p)
 	var b media.AudioBlock
 	var serial uint32
 	var pk packet // outside the loop: its address goes to the decoder, so it is on the heap
@@ -35,6 +37,13 @@ func (p *Player) decodeAudio() {
 		}
 		if pk.serial != p.serial.Load() {
 			pk.au.Release()
+			continue
+		}
+		if p.live() && pk.what == packetUnit && pk.au.Received != 0 && p.aq.Len() > 0 && clock.Now().Sub(pk.au.Received) > p.maxLatency {
+			// Jump to live: sound that waited for longer is not caught up with by playing it.
+			pk.au.Release()
+			p.stats.soundSkipped.Add(1)
+			out.jumped = true
 			continue
 		}
 		if pk.serial != serial || !out.started {
@@ -79,7 +88,7 @@ func (p *Player) decodeAudio() {
 // readAudio passes the sound of a raw source on.
 func (p *Player) readAudio() {
 	defer p.stages.Done()
-	out := audioOut{p: p, timer: time.NewTimer(time.Hour)}
+	out := newAudioOut(p)
 	var b media.AudioBlock
 	for !p.stop.Load() {
 		p.rawMu.Lock()
@@ -127,6 +136,7 @@ func (p *Player) readAudio() {
 // audioOut writes blocks to the sink as one unbroken line of samples.
 type audioOut struct {
 	p       *Player
+	vary    *audio.Varispeed
 	serial  uint32
 	started bool
 	from    time.Duration // sound before it is cut, after an exact seek
@@ -135,12 +145,87 @@ type audioOut struct {
 	lost    bool          // the device is, and that has been said
 	silence [4096]float32
 	timer   *time.Timer
+
+	out      int64   // samples per channel given to the sink since the flush
+	speed    float64 // of the samples that are given to it now
+	speedAt  int64   // out when that was last looked at
+	jumped   bool    // sound of a live source was left out: what follows is not to be waited for
+	regulate bool    // speed works a wrong depth off
+}
+
+func newAudioOut(p *Player) *audioOut {
+	return &audioOut{p: p, timer: time.NewTimer(time.Hour), speed: 1, vary: audio.NewVarispeed(p.asink.Channels())}
+}
+
+const (
+	// soundLook is how often the speed of the sound is looked at.
+	soundLook = 100 * time.Millisecond
+	// A live source's sound is played faster or slower when its depth is off by more than
+	// depthStart, until it is off by less than depthStop, by at most audio.MaxVarispeed:
+	// scrcpy's rule. What is off is worked off in depthTime.
+	depthStart = 4 * time.Millisecond
+	depthStop  = time.Millisecond
+	depthTime  = 2 * time.Second
+	// Much too much is left out instead.
+	depthExcess = 150 * time.Millisecond
+)
+
+// soundDepth is how much sound of a live source should wait to be heard: what evens out
+// its arrival, and a third of the latency that is allowed.
+func (p *Player) soundDepth() time.Duration {
+	return min(max(p.maxLatency/3, 20*time.Millisecond), 200*time.Millisecond)
+}
+
+// tune chooses the speed of the sound that is written from now on.
+func (o *audioOut) tune() {
+	p := o.p
+	rate := int64(p.asink.Rate())
+	if o.out-o.speedAt < int64(soundLook)*rate/int64(time.Second) {
+		return
+	}
+	o.speedAt = o.out
+	v := math.Float64frombits(p.soundSpeed.Load())
+	if v == 0 {
+		v = 1
+	}
+	if p.live() {
+		off := p.asink.Buffered() - p.soundDepth()
+		switch {
+		case off.Abs() > depthStart:
+			o.regulate = true
+		case off.Abs() < depthStop:
+			o.regulate = false
+		}
+		v = 1
+		if o.regulate {
+			v += max(-audio.MaxVarispeed, min(audio.MaxVarispeed, float64(off)/float64(depthTime)))
+		}
+	}
+	if v != o.speed {
+		o.speed = v
+		o.mark(o.next)
+	}
+}
+
+// mark says that what is written next is of media time at.
+func (o *audioOut) mark(at time.Duration) {
+	// The resampler holds back what came last.
+	held := time.Duration(audio.VarispeedDelay) * time.Second / time.Duration(o.p.asink.Rate())
+	o.p.line.add(soundPoint{o.heardAt(), at - held, o.speed})
+}
+
+// heardAt is how long after the flush what is written next will be heard.
+func (o *audioOut) heardAt() time.Duration {
+	rate := int64(o.p.asink.Rate())
+	return time.Duration(o.out/rate)*time.Second + time.Duration(o.out%rate)*time.Second/time.Duration(rate)
 }
 
 func (o *audioOut) restart(serial uint32) {
 	o.p.asink.Flush() // it is paused until the presenter has shown the first picture
-	o.p.audioBase.Store(nil)
+	o.p.line.reset(serial)
+	o.vary.Reset()
 	o.serial, o.started, o.known = serial, true, false
+	o.out, o.speed, o.speedAt, o.jumped, o.regulate = 0, 1, 0, false, false
 	o.from, _ = o.p.target()
 }
 
@@ -175,23 +260,31 @@ func (o *audioOut) write(b *media.AudioBlock) bool {
 		if late := o.next - t; late > 0 {
 			samples, t = samples[min(count(late), len(samples)):], o.next
 		}
-		base := audioBase{o.next, o.serial}
-		p.audioBase.Store(&base)
+		if p.video != nil && !p.live() && !o.begin(count) {
+			return false
+		}
+		if !p.line.known(o.serial) {
+			o.mark(o.next)
+		}
 		if !o.fill(count(t - o.next)) {
 			return false
 		}
 		o.next = t
 	}
-	if written := o.written(); o.join() {
-		base := audioBase{o.next - written, o.serial}
-		p.audioBase.Store(&base)
+	if o.join() {
+		o.mark(o.next)
+	}
+	o.tune()
+	if p.live() && p.asink.Buffered() > p.soundDepth()+depthExcess {
+		o.next, o.jumped = t+span(len(samples)), true
+		p.stats.soundSkipped.Add(1)
+		return true
 	}
 	switch gap := t - o.next; {
-	case gap > maxGap || gap < -maxGap:
-		// The timeline jumped: carry on from the new place, with a new base.
-		base := audioBase{t - o.written(), o.serial}
-		p.audioBase.Store(&base)
-		o.next = t
+	case o.jumped || gap > maxGap || gap < -maxGap:
+		// The timeline jumped: carry on from the new place.
+		o.mark(t)
+		o.next, o.jumped = t, false
 	case gap > gapTolerance:
 		p.stats.audioGaps.Add(1)
 		if !o.fill(count(gap)) {
@@ -208,6 +301,54 @@ func (o *audioOut) write(b *media.AudioBlock) bool {
 	o.next += span(len(samples))
 	return true
 }
+
+const (
+	// soundLead is the silence before the first sample, while the device starts and says where
+	// it is; soundLeast is how much of it must be left for what follows to be in time.
+	soundLead  = 100 * time.Millisecond
+	soundLeast = 40 * time.Millisecond
+	// alignFrom is from which refresh interval on it is worth that: half of it is how far
+	// apart picture and sound would stay, and 5 ms are not noticed.
+	alignFrom = 10 * time.Millisecond
+)
+
+// begin writes the silence by which the sound begins together with a refresh; false when
+// playback ends or a seek has made it pointless.
+func (o *audioOut) begin(count func(time.Duration) int) bool {
+	p := o.p
+	for p.aligns.Load() == alignUnknown { // no output yet
+		if !o.rest(2*time.Millisecond) || o.serial != p.serial.Load() {
+			return false
+		}
+	}
+	if p.aligns.Load() == alignOff {
+		return true
+	}
+	o.mark(o.next - soundLead)
+	if !o.fill(count(soundLead)) {
+		return false
+	}
+	for {
+		shift, ok := p.line.alignment(o.serial)
+		if ok {
+			return o.fill(count(shift))
+		}
+		if p.asink.Buffered() < soundLeast || p.aligns.Load() == alignOff {
+			p.line.align(o.serial, 0) // too late, unless it has just been done
+			continue
+		}
+		if !o.rest(2*time.Millisecond) || o.serial != p.serial.Load() {
+			return false
+		}
+	}
+}
+
+// What Player.aligns says.
+const (
+	alignUnknown = iota // there is no output yet
+	alignOff
+	alignOn // sound is to begin on a refresh
+)
 
 // join moves the line of samples to where the picture is by now, if that has gone on
 // without sound, and reports whether it did.
@@ -237,17 +378,10 @@ func (o *audioOut) fill(n int) bool {
 	return true
 }
 
-// written is how much sound went to the sink since its last flush.
-func (o *audioOut) written() time.Duration {
-	if b := o.p.audioBase.Load(); b != nil {
-		return o.next - b.at
-	}
-	return 0
-}
-
-// send writes all samples, waiting for room.
+// send writes all samples at the speed of now, waiting for room.
 func (o *audioOut) send(samples []float32) bool {
 	p := o.p
+	samples = o.vary.Process(samples, o.speed)
 	for len(samples) > 0 {
 		n, err := p.asink.Write(samples)
 		if err != nil {
@@ -261,6 +395,7 @@ func (o *audioOut) send(samples []float32) bool {
 			}
 		}
 		samples = samples[n:]
+		o.out += int64(n / p.asink.Channels())
 		if len(samples) == 0 {
 			return true
 		}
@@ -286,9 +421,5 @@ func (o *audioOut) rest(d time.Duration) bool {
 	}
 }
 
-// audioBase maps the sink's position to media time: at is the media time of the first
-// sample since the flush.
-type audioBase struct {
-	at     time.Duration
-	serial uint32
-}
+// setSoundSpeed asks for sound at a speed, from the next block on.
+func (p *Player) setSoundSpeed(v float64) { p.soundSpeed.Store(math.Float64bits(v)) }

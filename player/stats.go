@@ -1,6 +1,7 @@
 package player
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -33,10 +34,17 @@ type Stats struct {
 	Repeated  int64 // refreshes on which a picture outstayed its time
 	Missed    int64 // refreshes missed by submitted frames
 	Discarded int64 // submitted frames that the display says it never showed
-	Copies    int64 // CPU copies of a plane, by decoder and renderer
+	// Mistimed counts frames that stayed for another number of refreshes than the two around
+	// their duration, and Reanchored how often time started anew after a gap.
+	Mistimed, Reanchored int64
+	// Drops counts all frames that were decoded and not shown, and units that were not
+	// decoded to catch up, by reason. Dropped are the pacer's.
+	Drops  [media.NumDropReasons]int64
+	Copies int64 // CPU copies of a plane, by decoder and renderer
 	ReadErrors, DecodeErrors,
 	AudioErrors, AudioUnderruns int64
-	AudioLost int64 // audio devices that went away while playing
+	AudioLost    int64 // audio devices that went away while playing
+	SoundSkipped int64 // blocks of a live source's sound left out to catch up
 
 	// Over the steady part of playback, after the first 30 frames.
 	SteadyFrames int64
@@ -56,6 +64,15 @@ type Stats struct {
 	AVOffset Distribution
 	Interval Distribution // between pictures that became visible
 	Latency  Distribution // from submission to visible
+	// ToSubmit and Age are from reception to submission and to visible, where the source
+	// says when it received; of a file that is when it was read.
+	ToSubmit, Age Distribution
+
+	Policy          string
+	MaxLatency      time.Duration // that a live source is held to
+	Delay           time.Duration // that evens out its jitter
+	Speed           float64       // media seconds a second
+	RefreshMeasured time.Duration // interval, as estimated from the display's stamps
 
 	FirstPicture time.Duration // since Config.Started; 0 when nothing was shown
 	// Live is how the streams of a live source are received.
@@ -94,6 +111,10 @@ type counters struct {
 	inUseAtClose                                                       atomic.Int64
 	endedAt                                                            atomic.Int64 // Instant
 	dropped, late, repeated, missed                                    atomic.Int64
+	mistimed, reanchored, delay, soundSkipped                          atomic.Int64
+	vsyncPeriod, speed                                                 atomic.Uint64                      // float64
+	drops                                                              [media.NumDropReasons]atomic.Int64 // not the pacer's
+	paceDrops                                                          [media.NumDropReasons]atomic.Int64
 
 	mu       sync.Mutex
 	sinkName string
@@ -104,7 +125,8 @@ type counters struct {
 	isWindow atomic.Bool
 
 	avOffset, interval, latency metrics.Histogram // avOffset without sign
-	avSum                       atomic.Int64      // of A/V offsets with their sign
+	toSubmit, age               metrics.Histogram
+	avSum                       atomic.Int64 // of A/V offsets with their sign
 	lastActual                  media.Instant
 	lastNumber                  uint64
 
@@ -178,11 +200,20 @@ func (c *counters) pacer(p *Player) {
 	c.late.Store(s.Late)
 	c.repeated.Store(s.Repeated)
 	c.missed.Store(s.Missed)
+	c.mistimed.Store(s.Mistimed)
+	c.reanchored.Store(s.Reanchored)
+	c.delay.Store(int64(s.Delay))
+	c.vsyncPeriod.Store(math.Float64bits(float64(s.Refresh)))
+	c.speed.Store(math.Float64bits(s.Speed))
+	for i, n := range s.Drops {
+		c.paceDrops[i].Store(n)
+	}
 }
 
 // observe records what the display said about a frame; due is when the media clock wanted
 // it, 0 when that is not known.
-func (c *counters) observe(f *media.Presented, due media.Instant) {
+// received is when it came here, 0 when that is not known.
+func (c *counters) observe(f *media.Presented, due, received media.Instant) {
 	c.copies.Add(int64(f.Copies))
 	if f.Discarded {
 		c.discarded.Add(1)
@@ -194,6 +225,10 @@ func (c *counters) observe(f *media.Presented, due media.Instant) {
 		c.interval.Record(f.Actual.Sub(c.lastActual))
 	}
 	c.lastActual, c.lastNumber = f.Actual, f.Number
+	if received != 0 && f.Submitted > received {
+		c.toSubmit.Record(f.Submitted.Sub(received))
+		c.age.Record(f.Actual.Sub(received))
+	}
 	if f.Submitted != 0 {
 		c.latency.Record(f.Actual.Sub(f.Submitted))
 	}
@@ -214,8 +249,17 @@ func (p *Player) Stats() Stats {
 		Copies: c.copies.Load(), Discarded: c.discarded.Load(),
 		ReadErrors: c.readErrors.Load(), DecodeErrors: c.decodeErrors.Load(), AudioErrors: c.audioErrors.Load(),
 		Position: p.Position(),
+		Mistimed: c.mistimed.Load(), Reanchored: c.reanchored.Load(),
+		SoundSkipped: c.soundSkipped.Load(),
+		Policy:       p.policy().String(), MaxLatency: p.maxLatency, Delay: time.Duration(c.delay.Load()),
+		Speed: math.Float64frombits(c.speed.Load()), RefreshMeasured: time.Duration(math.Float64frombits(c.vsyncPeriod.Load())),
+		ToSubmit: distribution(&c.toSubmit), Age: distribution(&c.age),
 		AVOffset: distribution(&c.avOffset), Interval: distribution(&c.interval), Latency: distribution(&c.latency),
 	}
+	for i := range s.Drops {
+		s.Drops[i] = c.drops[i].Load() + c.paceDrops[i].Load()
+	}
+	s.Drops[media.DropSkipped] += s.Skipped
 	if p.asink != nil {
 		s.Audio = p.asink.Name()
 		s.AudioUnderruns = p.asink.Underruns()

@@ -27,6 +27,9 @@ func (p *Player) decodeVideo() {
 		if pk, err = p.vq.Pop(0); err != nil {
 			return
 		}
+		if pk.what == packetUnit && pk.au.Key {
+			p.keys.Add(-1)
+		}
 		if pk.serial != p.serial.Load() {
 			pk.au.Release()
 			continue
@@ -35,6 +38,9 @@ func (p *Player) decodeVideo() {
 			serial = pk.serial
 			p.vdec.Flush(serial)
 			out.restart()
+		}
+		if p.skipToLive(&pk) {
+			continue
 		}
 		unit := &pk.au
 		if pk.what != packetUnit {
@@ -74,6 +80,21 @@ func (p *Player) decodeVideo() {
 	}
 }
 
+// skipToLive drops a unit of a live source that is older than the contract allows when a
+// keyframe waits behind it: decoding starts again there, instead of working through what
+// nobody will be shown.
+func (p *Player) skipToLive(pk *packet) bool {
+	if pk.what != packetUnit || !p.live() {
+		return false
+	}
+	if p.keys.Load() <= 0 || pk.au.Received == 0 || clock.Now().Sub(pk.au.Received) <= p.maxLatency {
+		return false
+	}
+	pk.au.Release()
+	p.dropped(media.DropLive, 1)
+	return true
+}
+
 // videoOut passes decoded frames on.
 type videoOut struct {
 	p    *Player
@@ -111,7 +132,7 @@ func (o *videoOut) receive(serial uint32) bool {
 			p.stats.skipped.Add(1)
 			continue
 		}
-		if p.fq.Push(picture{f, serial}, 0) != nil {
+		if p.fq.Push(picture{frame: f, serial: serial}, 0) != nil {
 			f.Release()
 			return false
 		}
@@ -180,7 +201,7 @@ func (p *Player) readVideo() {
 		f.PTS += f.Timebase.Ticks(shift)
 		f.Serial = serial
 		f.Decoded = clock.Now()
-		if p.fq.Push(picture{f, serial}, 0) != nil {
+		if p.fq.Push(picture{frame: f, serial: serial}, 0) != nil {
 			f.Release()
 			return
 		}

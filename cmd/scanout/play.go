@@ -36,6 +36,8 @@ type playCommand struct {
 	Loop        bool          `help:"Start again at the end."`
 	Volume      float64       `default:"1" help:"Volume, 0 to 1.5."`
 	Mute        bool          `help:"Start muted."`
+	Latency     string        `placeholder:"POLICY" help:"Of live sources: smooth keeps the rhythm, balanced delays as much as jitter takes, freshest shows the newest frame at once; or the most that a frame may be old, e.g. 50ms. Default: balanced."`
+	Trace       string        `placeholder:"FILE" help:"Write every frame's life for Perfetto (ui.perfetto.dev) or chrome://tracing."`
 	Threads     int           `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
 	HugePages   bool          `help:"Use huge pages for frame memory."`
 	Report      string        `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
@@ -91,6 +93,9 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 			return cfg, usageError{fmt.Errorf("--raw-rate: %w", err)}
 		}
 	}
+	if cfg.Latency, cfg.MaxLatency, err = parseLatency(c.Latency); err != nil {
+		return cfg, usageError{fmt.Errorf("--latency: %w", err)}
+	}
 	level := slog.LevelWarn
 	if c.Verbose {
 		level = slog.LevelInfo
@@ -140,6 +145,19 @@ func (c *playCommand) Run(env *environment) error {
 		}
 	}
 	return errors.Join(runErr, closeErr, reportErr)
+}
+
+// parseLatency reads a policy, or how old a frame may be at most.
+func parseLatency(s string) (player.Latency, time.Duration, error) {
+	switch l := player.Latency(s); l {
+	case player.LatencyAuto, player.LatencySmooth, player.LatencyBalanced, player.LatencyFreshest:
+		return l, 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 5*time.Millisecond || d > 10*time.Second {
+		return "", 0, fmt.Errorf("%q is not a policy and no time from 5ms to 10s: choose smooth, balanced, freshest, or write it like 50ms", s)
+	}
+	return player.LatencyBalanced, d, nil
 }
 
 // parseSize reads WxH.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ type report struct {
 	AVOffset       distributionReport `json:"av_offset_ms"`
 	Interval       distributionReport `json:"interval_ms"`
 	Latency        distributionReport `json:"submit_to_visible_ms"`
+	ToSubmit       distributionReport `json:"receive_to_submit_ms"`
+	Age            distributionReport `json:"receive_to_visible_ms"`
+	Pacing         pacingReport       `json:"pacing"`
 	FirstPicture   float64            `json:"first_picture_ms"`
 	Elapsed        float64            `json:"elapsed_s"`
 	CPU            cpuReport          `json:"cpu"`
@@ -68,6 +72,11 @@ type framesReport struct {
 	Discarded int64   `json:"never_shown"`
 	Skipped   int64   `json:"skipped"`
 	PerSecond float64 `json:"per_second"`
+	// Mistimed frames stayed for a number of refreshes that no cadence explains; reanchored is how often time started anew.
+	Mistimed   int64 `json:"mistimed"`
+	Reanchored int64 `json:"reanchored"`
+	// Drops counts what was not shown by its reason, those that occurred.
+	Drops map[string]int64 `json:"drops"`
 }
 
 type decodingReport struct {
@@ -99,6 +108,15 @@ type cpuReport struct {
 	User          float64 `json:"user_s"`
 	System        float64 `json:"sys_s"`
 	PercentOfCore float64 `json:"percent_of_core"`
+}
+
+type pacingReport struct {
+	Policy       string  `json:"policy"`
+	MaxLatency   float64 `json:"max_latency_ms"` // that a live source is held to
+	Delay        float64 `json:"jitter_delay_ms"`
+	Speed        float64 `json:"speed"`
+	MeasuredHz   float64 `json:"measured_hz"` // of the display, from its stamps
+	SoundSkipped int64   `json:"sound_blocks_skipped"`
 }
 
 type errorsReport struct {
@@ -171,10 +189,14 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		GCCycles: s.GCCycles,
 		Pool: poolReport{s.Pool.Slots, s.Pool.SlotBytes, s.Pool.Peak, s.Pool.InUseAtClose,
 			s.Pool.Fallbacks, s.Pool.HugePages},
-		Decoding:     decodingReport{s.Fallbacks, s.ReadBacks, s.Damaged, s.Grown},
-		AVOffset:     distribution(s.AVOffset),
-		Interval:     distribution(s.Interval),
-		Latency:      distribution(s.Latency),
+		Decoding: decodingReport{s.Fallbacks, s.ReadBacks, s.Damaged, s.Grown},
+		AVOffset: distribution(s.AVOffset),
+		Interval: distribution(s.Interval),
+		Latency:  distribution(s.Latency),
+		ToSubmit: distribution(s.ToSubmit),
+		Age:      distribution(s.Age),
+		Pacing: pacingReport{Policy: s.Policy, MaxLatency: milliseconds(s.MaxLatency), Delay: milliseconds(s.Delay),
+			Speed: math.Round(s.Speed*1e7) / 1e7, SoundSkipped: s.SoundSkipped},
 		FirstPicture: milliseconds(s.FirstPicture),
 		Elapsed:      round(s.Elapsed.Seconds()),
 		CPU:          cpuReport{User: round(s.CPU.User.Seconds()), System: round(s.CPU.System.Seconds())},
@@ -194,6 +216,16 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		r.Live = append(r.Live, liveReport{c.Packets, c.Lost, c.Late, c.Duplicate, c.Recovered, c.Units, c.Damaged, c.Discarded, c.Skipped,
 			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs,
 			c.KeyRequests, milliseconds(c.Jitter), milliseconds(c.Wait), milliseconds(c.Delay), round(c.DriftPPM), milliseconds(c.LipSync)})
+	}
+	r.Frames.Mistimed, r.Frames.Reanchored = s.Mistimed, s.Reanchored
+	r.Frames.Drops = map[string]int64{}
+	for reason, n := range s.Drops {
+		if n > 0 {
+			r.Frames.Drops[media.DropReason(reason).String()] = n
+		}
+	}
+	if s.RefreshMeasured > 0 {
+		r.Pacing.MeasuredHz = round(float64(time.Second) / float64(s.RefreshMeasured))
 	}
 	if s.Presented > 0 {
 		r.CopiesPerFrame = round(float64(s.Copies) / float64(s.Presented))

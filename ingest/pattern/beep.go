@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"time"
 
 	"github.com/scanout-av/scanout/media"
 )
@@ -57,6 +58,12 @@ func (s *Source) ReadAudio(b *media.AudioBlock) error {
 	}
 	ch := int64(s.cfg.Channels)
 	from, to := s.sample, s.sample+count
+	if s.cfg.Live {
+		// What has been recorded by the end of the block; nobody misses sound, it waits.
+		if err := s.wait(s.sound, s.epoch.Add(time.Duration(mulDivUp(to, 1e9, int64(s.cfg.SampleRate))))); err != nil {
+			return err
+		}
+	}
 	out := s.block[:count*ch]
 	clear(out)
 	// One beep may still sound at the beginning, another begin before the end.

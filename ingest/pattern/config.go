@@ -36,6 +36,10 @@ type Config struct {
 	Beep       bool
 	SampleRate int // 48000
 	Channels   int // 2
+	// Live makes the pattern a camera: each picture is painted at its moment and is missed
+	// when nobody has room for it then, sound comes as it is made, and nothing can be
+	// sought. The zero of its time is when it was opened.
+	Live bool
 	// Pool may be given later: see [Source.UsePool].
 	Pool Pool
 }

@@ -7,12 +7,15 @@ import (
 	"math/bits"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 )
 
-// Source yields the pattern's pictures and sound as fast as the pool has free slots.
+// Source yields the pattern's pictures and sound as fast as the pool has free slots, or, live,
+// as they come.
 //
 // Concurrency: ReadFrame on one goroutine, ReadAudio on another; Seek with both at rest;
 // Interrupt from any.
@@ -30,6 +33,12 @@ type Source struct {
 	beep    []float32
 	block   []float32
 
+	// Of a live pattern: when it began, where its two readers sleep, and the pictures that
+	// nobody had room for.
+	epoch        media.Instant
+	video, sound *rt.Waiter
+	missed       atomic.Int64
+
 	interrupted chan struct{}
 	once        sync.Once
 }
@@ -43,12 +52,18 @@ func New(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("pattern: %w", err)
 	}
 	s := &Source{cfg: cfg, paint: newPainter(&cfg), frames: -1, samples: -1, interrupted: make(chan struct{})}
+	if cfg.Live {
+		s.epoch, s.video, s.sound = rt.Now(), rt.NewWaiter(rt.SleepKernel), rt.NewWaiter(rt.SleepGo)
+	}
 	tb := s.timebase()
 	s.info = media.Info{Name: name, Format: "pattern", Duration: cfg.Duration, Seekable: true, Streams: []media.Stream{{
 		Kind: media.KindVideo, Codec: "rawvideo", Timebase: tb, Duration: media.NoTimestamp, Default: true,
 		Width: cfg.Width, Height: cfg.Height, FrameRate: cfg.Rate, SAR: media.Rational{Num: 1, Den: 1},
 		Format: cfg.Format, FormatName: cfg.Format.String(), Color: cfg.Color,
 	}}}
+	if cfg.Live {
+		s.info.Live, s.info.Seekable, s.info.LocalTime = true, false, true
+	}
 	if cfg.Beep {
 		s.info.Streams = append(s.info.Streams, media.Stream{
 			Index: 1, Kind: media.KindAudio, Codec: "pcm_f32le", Timebase: media.Timebase{Num: 1, Den: int32(cfg.SampleRate)},
@@ -114,13 +129,20 @@ func (s *Source) ReadFrame() (*media.Frame, error) {
 	if s.cfg.Pool == nil {
 		return nil, errors.New("pattern: no pool to take frames from")
 	}
-	n := s.frame
-	if s.frames >= 0 && n >= s.frames {
-		return nil, io.EOF
-	}
 	f, err := s.cfg.Pool.Wait(s.interrupted)
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %w", err)
+	}
+	n := s.frame
+	if s.cfg.Live {
+		if n, err = s.exposure(); err != nil {
+			f.Release()
+			return nil, err
+		}
+	}
+	if s.frames >= 0 && n >= s.frames {
+		f.Release()
+		return nil, io.EOF
 	}
 	if err := s.cfg.Pool.Layout(f, s.cfg.Format, s.cfg.Width, s.cfg.Height, 0); err != nil {
 		f.Release()
@@ -128,6 +150,9 @@ func (s *Source) ReadFrame() (*media.Frame, error) {
 	}
 	f.Color, f.SAR, f.Key = s.cfg.Color, media.Rational{Num: 1, Den: 1}, true
 	f.PTS, f.Duration, f.Timebase = media.Timestamp(n), 1, s.timebase()
+	if s.cfg.Live {
+		f.Received = rt.Now()
+	}
 
 	state := &s.loose
 	if f.Slot >= 0 {
@@ -144,6 +169,44 @@ func (s *Source) ReadFrame() (*media.Frame, error) {
 	s.frame = n + 1
 	return f, nil
 }
+
+// moment is when frame n of a live pattern is painted.
+func (s *Source) moment(n int64) media.Instant {
+	return s.epoch.Add(time.Duration(mulDivUp(n, int64(s.cfg.Rate.Den)*1e9, int64(s.cfg.Rate.Num))))
+}
+
+// exposure waits for the moment of the next picture and returns its number. Pictures whose
+// time has passed are missed.
+func (s *Source) exposure() (n int64, err error) {
+	n = s.frame
+	if now := rt.Now(); now >= s.moment(n+1) {
+		n = mulDivDown(int64(now.Sub(s.epoch)), int64(s.cfg.Rate.Num), int64(s.cfg.Rate.Den)*1e9)
+		if s.frames >= 0 {
+			n = min(n, s.frames) // the end
+		}
+		s.missed.Add(n - s.frame)
+	}
+	return n, s.wait(s.video, s.moment(n))
+}
+
+// wait sleeps until t.
+// Errors: os.ErrClosed after Interrupt.
+func (s *Source) wait(w *rt.Waiter, t media.Instant) error {
+	for {
+		select {
+		case <-s.interrupted:
+			return os.ErrClosed
+		default:
+		}
+		if rt.Now() >= t {
+			return nil
+		}
+		w.Wait(t)
+	}
+}
+
+// Missed returns how many pictures of a live pattern nobody had room for.
+func (s *Source) Missed() int64 { return s.missed.Load() }
 
 // text writes the timecode, hours:minutes:seconds:frame of the second, and the number.
 func (s *Source) text(t *[timecodeLen + numberLen]byte, n int64) {
@@ -167,7 +230,11 @@ func (s *Source) text(t *[timecodeLen + numberLen]byte, n int64) {
 }
 
 // Seek makes the frame that is shown at t, and the sound that begins with it, the next.
+// Errors: media.ErrNotSupported for a live pattern.
 func (s *Source) Seek(t time.Duration) error {
+	if s.cfg.Live {
+		return fmt.Errorf("pattern: a live picture cannot be sought: %w", media.ErrNotSupported)
+	}
 	select {
 	case <-s.interrupted:
 		return os.ErrClosed
@@ -179,7 +246,15 @@ func (s *Source) Seek(t time.Duration) error {
 }
 
 // Interrupt makes ReadFrame, ReadAudio and Seek return os.ErrClosed, also one that waits.
-func (s *Source) Interrupt() { s.once.Do(func() { close(s.interrupted) }) }
+func (s *Source) Interrupt() {
+	s.once.Do(func() {
+		close(s.interrupted)
+		if s.cfg.Live {
+			s.video.Wake()
+			s.sound.Wake()
+		}
+	})
+}
 
 // Close ends the source. Frames that are out stay valid.
 func (s *Source) Close() error {

@@ -14,7 +14,7 @@ import (
 // Scheme begins the URL of a pattern.
 const Scheme = "pattern:"
 
-const keys = "size, rate, format, color, range, chroma, duration, beep, samplerate, channels"
+const keys = "size, rate, format, color, range, chroma, duration, beep, samplerate, channels, live"
 
 // aliases are names that people know formats by besides FFmpeg's.
 var aliases = []struct {
@@ -123,14 +123,9 @@ func (c *Config) set(key, value string) (err error) {
 	case "duration":
 		c.Duration, err = parseDuration(value)
 	case "beep":
-		switch value {
-		case "on", "true", "yes", "1":
-			c.Beep = true
-		case "off", "false", "no", "0":
-			c.Beep = false
-		default:
-			return errors.New("want on or off")
-		}
+		c.Beep, err = parseSwitch(value)
+	case "live":
+		c.Live, err = parseSwitch(value)
 	case "samplerate":
 		c.SampleRate, err = parseInt(value, 8000, 384000)
 	case "channels":
@@ -177,6 +172,9 @@ func (c Config) URL() string {
 	if !c.Beep {
 		add("beep=off")
 	}
+	if c.Live {
+		add("live=on")
+	}
 	if c.SampleRate != 0 {
 		add("samplerate=%d", c.SampleRate)
 	}
@@ -184,6 +182,16 @@ func (c Config) URL() string {
 		add("channels=%d", c.Channels)
 	}
 	return b.String()
+}
+
+func parseSwitch(s string) (bool, error) {
+	switch s {
+	case "on", "true", "yes", "1":
+		return true, nil
+	case "off", "false", "no", "0":
+		return false, nil
+	}
+	return false, errors.New("want on or off")
 }
 
 func parseInt(s string, lo, hi int) (int, error) {
