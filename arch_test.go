@@ -83,6 +83,7 @@ var confined = map[string][]string{
 	"github.com/alecthomas/kong":    {"cmd/scanout/..."},
 	"github.com/google/go-cmp":      {"internal/avtest/..."}, // and tests
 	"go.uber.org/goleak":            {"internal/avtest/..."}, // and tests
+	"github.com/godbus/dbus/v5":     {"internal/rt"},
 	"github.com/klauspost/cpuid/v2": {"yuv/...", "cmd/scanout/...", "tune"},
 }
 

@@ -20,3 +20,5 @@ require (
 )
 
 require github.com/pion/randutil v0.1.0 // indirect
+
+require github.com/godbus/dbus/v5 v5.2.4

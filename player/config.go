@@ -103,7 +103,11 @@ type Config struct {
 	// Width and Height of the offscreen picture or the window; 0: the media's own.
 	Width, Height int
 	Fullscreen    bool
-	Title         string
+	// Realtime asks for real-time priority for the thread that presents: SCHED_FIFO, else
+	// RealtimeKit, else a warning says why not. Frames are handed over ahead of their moment,
+	// so only a machine that is busy with other things needs it.
+	Realtime bool
+	Title    string
 	// Refresh is the simulated display's rate in Hz for OutputOffscreen and OutputNull; 0
 	// takes the media's own frame rate.
 	Refresh float64
@@ -166,6 +170,17 @@ func (o Output) split() (kind Output, path string) {
 // Bounds of MaxLatency: below a few refreshes every frame would be too old, and beyond ten
 // seconds no queue of ours reaches.
 const minLatency, maxLatency = 5 * time.Millisecond, 10 * time.Second
+
+// realtimePriority is in the lower part of the range: above ordinary programs, below audio
+// servers and the kernel's own threads.
+const realtimePriority = 10
+
+func (c *Config) priority() int {
+	if c.Realtime {
+		return realtimePriority
+	}
+	return 0
+}
 
 func (c *Config) validate() error {
 	if c.Media == "" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
@@ -75,6 +76,13 @@ func (p *Player) present() error {
 	}
 	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen, speed: 1, speedSound: p.asink != nil}
 	s.lookAtSink()
+	// Exact timers: with the kernel's usual slack half of all lateness is its own choice.
+	thread := rt.Lock(rt.ThreadConfig{Priority: p.cfg.priority()})
+	defer thread.Unlock()
+	p.stats.setThread(thread.Scheduling())
+	if n := thread.Notes(); n != "" {
+		p.log.Warn("the presenting thread", "refused", n)
+	}
 	defer s.close()
 	s.display(true)
 	for !p.stop.Load() {

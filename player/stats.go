@@ -24,6 +24,7 @@ type Stats struct {
 	Decoder  string
 	Audio    string
 	Display  media.Display
+	Thread   string              // how the presenting thread is scheduled
 	Source   media.PresentSource // where presentation stamps come from
 
 	Decoded   int64
@@ -118,6 +119,7 @@ type counters struct {
 
 	mu       sync.Mutex
 	sinkName string
+	thread   string
 	decoder  string
 	endCPU   CPU
 	display  media.Display
@@ -159,6 +161,12 @@ func (c *counters) setSink(name string, d media.Display) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sinkName, c.display, c.source = name, d, d.Source
+}
+
+func (c *counters) setThread(how string) {
+	c.mu.Lock()
+	c.thread = how
+	c.mu.Unlock()
 }
 
 // window reports whether there are window events to look at.
@@ -288,6 +296,7 @@ func (p *Player) Stats() Stats {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.Thread = c.thread
 	s.Renderer, s.Decoder, s.Display, s.Source = c.sinkName, c.decoder, c.display, c.source
 	if p.raw != nil {
 		s.Decoder = "none"

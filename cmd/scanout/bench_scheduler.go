@@ -2,71 +2,209 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/scanout-av/scanout/internal/rt"
 )
 
-// benchScheduler wakes up 120 times a second in every way that this system has.
+// schedulerGoal is how many times cyclictest's p99 the timing thread's may be.
+const schedulerGoal = 1.5
+
+// benchScheduler wakes up 120 times a second in every way that this system has, on the
+// machine as it is and under load.
 func benchScheduler(ctx context.Context, o *benchOptions) (*benchTable, error) {
-	const period = time.Second / 120
-	t := &benchTable{Columns: []string{"way", "mean µs", "p50 µs", "p99 µs", "max µs", "drift µs", "missed", "% of a core"}}
-	for _, m := range rt.Methods() {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		l, err := rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: o.Duration})
-		if err != nil {
+	t := &benchTable{Columns: []string{"load", "way", "mean µs", "p50 µs", "p99 µs", "max µs", "drift µs", "missed", "% of a core"}}
+	for _, loaded := range []bool{false, true} {
+		if err := wakeUps(ctx, o, t, loaded); err != nil {
 			return nil, err
 		}
-		t.add(m.String(), l.Mean, l.P50, l.P99, l.Max, l.Drift, l.Missed, 100*float64(l.CPU)/float64(l.Wall))
+	}
+	t.note("Lateness of waking up at absolute moments 1/120 s apart for %v each, as the machine was (idle) and with %d busy processes and a goroutine that makes garbage (loaded).", o.Duration, runtime.NumCPU())
+	t.note("The CPU share is the whole process's, which includes the garbage under load.")
+	return t, nil
+}
+
+// wakeUps adds the rows of one load. The timing thread and cyclictest take turns, because
+// on a shared machine any two seconds differ more than the two of them do.
+func wakeUps(ctx context.Context, o *benchOptions, t *benchTable, loaded bool) error {
+	const period = time.Second / 120
+	load := "idle"
+	if loaded {
+		load = "loaded"
+		end, err := startLoad(ctx)
+		if err != nil {
+			t.note("loaded: %v", err)
+			return nil
+		}
+		defer end()
+	}
+	row := func(name string, l rt.Lateness) {
+		t.add(load, name, l.Mean, l.P50, l.P99, l.Max, l.Drift, l.Missed, 100*float64(l.CPU)/float64(l.Wall))
 		if l.Notes != "" {
-			t.note("%s: %s", m, l.Notes)
+			t.note("%s, %s: %s", load, name, l.Notes)
 		}
 	}
-	if row, err := cyclictest(ctx, period, o.Duration); err == nil {
-		t.Rows = append(t.Rows, row)
-	} else {
-		t.note("cyclictest: %v", err)
+	measure := func(m rt.Method, priority int, d time.Duration) (rt.Lateness, error) {
+		if ctx.Err() != nil {
+			return rt.Lateness{}, ctx.Err()
+		}
+		return rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: d, Priority: priority})
 	}
-	t.note("Lateness of waking up at absolute moments 1/120 s apart for %v each; the CPU share is the whole process's.", o.Duration)
-	return t, nil
+	for _, m := range rt.Methods() {
+		if m == rt.ClockSleepFine {
+			continue // in turns with cyclictest
+		}
+		l, err := measure(m, 0, o.Duration)
+		if err != nil {
+			return err
+		}
+		row(m.String(), l)
+	}
+	for _, fifo := range []int{0, 80} {
+		if err := beside(ctx, o, t, load, fifo, period, measure, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beside measures the timing thread and cyclictest in turns at one priority.
+func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fifo int, period time.Duration,
+	measure func(rt.Method, int, time.Duration) (rt.Lateness, error), row func(string, rt.Lateness)) error {
+	const rounds = 4
+	priority := "ordinary priority"
+	if fifo > 0 {
+		priority = fmt.Sprintf("SCHED_FIFO %d", fifo)
+	}
+	var ours rt.Lateness
+	var theirs latencyHistogram
+	var missing error
+	for range rounds {
+		l, err := measure(rt.ClockSleepFine, fifo, o.Duration/rounds)
+		if err != nil {
+			return err
+		}
+		if fifo > 0 && l.Notes != "" {
+			t.note("%s: no rows with real-time priority: %s", load, l.Notes)
+			return nil
+		}
+		ours = ours.Join(l)
+		if missing == nil {
+			var h latencyHistogram
+			if h, missing = cyclictest(ctx, period, o.Duration/rounds, fifo); missing == nil {
+				theirs.join(h)
+			}
+		}
+	}
+	row("timing thread: "+rt.ClockSleepFine.String()+", "+priority, ours)
+	if missing != nil {
+		t.note("cyclictest: %v", missing)
+		return nil
+	}
+	t.add(load, "cyclictest (C), "+priority, theirs.mean(), float64(theirs.at(0.5)), float64(theirs.at(0.99)), float64(theirs.max), "–", theirs.over, "–")
+	if p99 := theirs.at(0.99); p99 > 0 {
+		ratio := float64(ours.P99.Microseconds()) / float64(p99)
+		verdict := fmt.Sprintf("goal: at most %.1f", schedulerGoal)
+		switch {
+		case load != "idle":
+			verdict = "no goal"
+		case ratio > schedulerGoal:
+			verdict += ", missed"
+		default:
+			verdict += ", reached"
+		}
+		t.note("%s, %s: the timing thread's p99 is %.2f × cyclictest's (%s)", load, priority, ratio, verdict)
+	}
+	return nil
+}
+
+// startLoad keeps every processor busy with other processes, and the collector of this one.
+func startLoad(ctx context.Context) (end func(), err error) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		return nil, errors.New("not measured: no shell to keep processors busy with")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var busy []*exec.Cmd
+	end = func() {
+		cancel()
+		for _, c := range busy {
+			_ = c.Wait() // it was killed
+		}
+	}
+	for range runtime.NumCPU() {
+		c := exec.CommandContext(ctx, shell, "-c", "while :; do :; done")
+		if err := c.Start(); err != nil {
+			end()
+			return nil, fmt.Errorf("not measured: %w", err)
+		}
+		busy = append(busy, c)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		makeGarbage(ctx)
+	}()
+	processes := end
+	return func() { processes(); <-done }, nil
+}
+
+// garbage is where garbage is seen, so that it is made at all.
+var garbage atomic.Pointer[[]byte]
+
+// makeGarbage allocates about 600 MB/s, in bursts.
+func makeGarbage(ctx context.Context) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		for range 10 {
+			b := make([]byte, 64<<10)
+			garbage.Store(&b)
+		}
+		<-tick.C
+	}
+	garbage.Store(nil)
 }
 
 // cyclictest runs the kernel developers' tool for the same period, the machine's own
 // yardstick.
-func cyclictest(ctx context.Context, period, d time.Duration) ([]any, error) {
+func cyclictest(ctx context.Context, period, d time.Duration, fifo int) (h latencyHistogram, err error) {
 	path, err := exec.LookPath("cyclictest")
 	if err != nil {
-		return nil, fmt.Errorf("not installed: %s", install("rt-tests", "realtime-tests", "rt-tests"))
+		return h, fmt.Errorf("not installed: %s", install("rt-tests", "realtime-tests", "rt-tests"))
 	}
-	loops := int(d / period)
-	cmd := exec.CommandContext(ctx, path, "-q", "-t1", "--policy=other", "-i", strconv.Itoa(int(period/time.Microsecond)),
-		"-l", strconv.Itoa(max(loops, 1)), "-h", "5000")
-	out, err := cmd.Output()
+	args := []string{"-q", "-t1", "-i", strconv.Itoa(int(period / time.Microsecond)), "-l", strconv.Itoa(max(int(d/period), 1)), "-h", "20000"}
+	if fifo > 0 {
+		args = append(args, "-p", strconv.Itoa(fifo))
+	} else {
+		args = append(args, "--policy=other")
+	}
+	out, err := exec.CommandContext(ctx, path, args...).Output()
 	if err != nil {
-		return nil, fmt.Errorf("did not run: %w", err)
+		return h, fmt.Errorf("did not run: %w", err)
 	}
-	h := parseCyclictest(string(out))
-	if h.count == 0 {
-		return nil, fmt.Errorf("its output is not understood")
+	if h = parseCyclictest(string(out)); h.count() == 0 {
+		return h, errors.New("its output is not understood")
 	}
-	return []any{"cyclictest (C, ordinary priority)", h.mean, float64(h.at(0.5)), float64(h.at(0.99)), float64(h.max), "–", h.over, "–"}, nil
+	return h, nil
 }
 
 // latencyHistogram is cyclictest's -h output: lines of microseconds and count.
 type latencyHistogram struct {
-	us, n       []int
-	count, over int
-	max         int
-	mean        float64
+	n         map[int]int // by µs
+	over, max int
 }
 
-func parseCyclictest(s string) (h latencyHistogram) {
+func parseCyclictest(s string) latencyHistogram {
+	h := latencyHistogram{n: map[int]int{}}
 	for line := range strings.Lines(s) {
 		line = strings.TrimSpace(line)
 		if rest, ok := strings.CutPrefix(line, "# Max Latencies:"); ok {
@@ -81,24 +219,50 @@ func parseCyclictest(s string) (h latencyHistogram) {
 		}
 		us, err1 := strconv.Atoi(f[0])
 		n, err2 := strconv.Atoi(f[1])
-		if err1 == nil && err2 == nil && n > 0 {
-			h.us, h.n = append(h.us, us), append(h.n, n)
-			h.count += n
-			h.mean += float64(us * n)
+		if err1 == nil && err2 == nil && us >= 0 && n > 0 {
+			h.n[us] += n
 		}
-	}
-	if h.count > 0 {
-		h.mean /= float64(h.count)
 	}
 	return h
 }
 
-// at returns the q-quantile in µs.
+func (h *latencyHistogram) join(o latencyHistogram) {
+	if h.n == nil {
+		h.n = map[int]int{}
+	}
+	for us, n := range o.n {
+		h.n[us] += n
+	}
+	h.over += o.over
+	h.max = max(h.max, o.max)
+}
+
+func (h *latencyHistogram) count() (n int) {
+	for _, k := range h.n {
+		n += k
+	}
+	return n
+}
+
+func (h *latencyHistogram) mean() float64 {
+	sum := 0.0
+	for us, n := range h.n {
+		sum += float64(us) * float64(n)
+	}
+	return sum / float64(max(h.count(), 1))
+}
+
+// at returns the q-quantile in µs. What overflowed the histogram counts as its maximum.
 func (h *latencyHistogram) at(q float64) int {
-	want, seen := int(q*float64(h.count)), 0
-	for i, n := range h.n {
-		if seen += n; seen > want {
-			return h.us[i]
+	us := make([]int, 0, len(h.n))
+	for k := range h.n {
+		us = append(us, k)
+	}
+	slices.Sort(us)
+	want, seen := int(q*float64(h.count()+h.over)), 0
+	for _, k := range us {
+		if seen += h.n[k]; seen > want {
+			return k
 		}
 	}
 	return h.max

@@ -72,10 +72,10 @@ func checkPriority(f *findings) {
 	if err := <-result; err != nil {
 		f.lacks(limited, "kernel", "real-time priority", "SCHED_FIFO: "+err.Error(),
 			"the timing thread can be delayed by other programs on a busy machine",
-			"setcap cap_sys_nice+ep on the scanout binary, or ulimit -r 10")
+			"install rtkit (desktops have it), setcap cap_sys_nice+ep on the scanout binary, or ulimit -r 10; then --realtime")
 		return
 	}
-	f.ok("kernel", "real-time priority", "SCHED_FIFO allowed")
+	f.ok("kernel", "real-time priority", "SCHED_FIFO allowed: --realtime takes it")
 }
 
 func checkHugePages(f *findings) {

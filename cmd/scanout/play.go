@@ -28,6 +28,7 @@ type playCommand struct {
 	Validation  bool          `help:"Load the Vulkan validation layer and print what it says." hidden:""`
 	Size        string        `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
 	Fullscreen  bool          `short:"f" help:"Start in fullscreen."`
+	Realtime    bool          `help:"Ask for real-time priority for the thread that presents."`
 	Refresh     float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
 	Speed       string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
 	Start       time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
@@ -60,7 +61,7 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 		Decoder:  player.Decoder(strings.TrimPrefix(c.Decoder, "auto")),
 		Audio:    player.Audio(strings.TrimPrefix(c.Audio, "auto")),
 		Device:   c.Device, Upload: c.Upload, Validation: c.Validation,
-		Fullscreen: c.Fullscreen, Refresh: c.Refresh, MaxSpeed: c.Speed == "max",
+		Fullscreen: c.Fullscreen, Realtime: c.Realtime, Refresh: c.Refresh, MaxSpeed: c.Speed == "max",
 		Start: c.Start, Duration: c.Duration, Frames: c.Frames, Loop: c.Loop,
 		Volume: c.Volume, Muted: c.Mute, Threads: c.Threads, HugePages: c.HugePages,
 		Receive: strings.TrimPrefix(c.Receive, "auto"),

@@ -160,6 +160,7 @@ type presentationReport struct {
 	Source    string  `json:"source"`
 	Estimated bool    `json:"estimated"` // the stamps are guesses
 	RefreshHz float64 `json:"refresh_hz"`
+	Thread    string  `json:"thread"` // how the presenting thread is scheduled
 	Mode      string  `json:"mode,omitempty"`
 	Depth     int     `json:"depth,omitempty"`        // frames that may wait for the display
 	Raised    int     `json:"depth_raised,omitempty"` // how often late frames raised that
@@ -202,7 +203,7 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 		CPU:          cpuReport{User: round(s.CPU.User.Seconds()), System: round(s.CPU.System.Seconds())},
 		RSS:          residentMB(),
 		Errors:       errorsReport{s.ReadErrors, s.DecodeErrors, s.AudioErrors, s.AudioUnderruns},
-		Presentation: presentationReport{Source: s.Source.String(), Estimated: s.Source.Estimated()},
+		Presentation: presentationReport{Source: s.Source.String(), Estimated: s.Source.Estimated(), Thread: s.Thread},
 		Renderer:     s.Renderer,
 		Decoder:      s.Decoder,
 		Audio:        s.Audio,

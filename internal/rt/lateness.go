@@ -14,19 +14,20 @@ type Method uint8
 
 // Ways to wake up.
 const (
-	TimeSleep      Method = iota // time.Sleep for a period, again and again
-	TimeTicker                   // time.Ticker
-	LockedTicker                 // time.Ticker on a locked thread
-	Timerfd                      // blocking read of a timerfd on a locked thread
-	ClockSleep                   // clock_nanosleep, absolute, on a locked thread
-	ClockSleepFine               // the same with a timer slack of 1 ns: what Thread does
-	ClockSleepSpin               // the same, spinning for the last stretch
-	WaiterSleep                  // Waiter.Wait with a deadline, timer slack of 1 ns
+	TimeSleep       Method = iota // time.Sleep for a period, again and again
+	TimeTicker                    // time.Ticker
+	LockedTicker                  // time.Ticker on a locked thread
+	Timerfd                       // blocking read of a timerfd on a locked thread
+	ClockSleep                    // clock_nanosleep, absolute, on a locked thread
+	ClockSleepFine                // the same with a timer slack of 1 ns: what Thread does
+	ClockSleepSpin                // the same, spinning for the last stretch
+	ClockSleepAdapt               // the same, spinning no longer than this machine needs
+	WaiterSleep                   // Waiter.Wait with a deadline, timer slack of 1 ns
 )
 
 var methodNames = [...]string{
 	"time.Sleep", "time.Ticker", "Ticker + LockOSThread", "timerfd", "clock_nanosleep",
-	"clock_nanosleep + slack 1 ns", "clock_nanosleep + spin", "futex deadline",
+	"clock_nanosleep + slack 1 ns", "clock_nanosleep + spin", "clock_nanosleep + adaptive spin", "futex deadline",
 }
 
 func (m Method) String() string {
@@ -38,7 +39,7 @@ func (m Method) String() string {
 
 // Methods lists what this system has, worst first.
 func Methods() []Method {
-	all := []Method{TimeSleep, TimeTicker, LockedTicker, ClockSleep, Timerfd, WaiterSleep, ClockSleepFine, ClockSleepSpin}
+	all := []Method{TimeSleep, TimeTicker, LockedTicker, ClockSleep, Timerfd, WaiterSleep, ClockSleepFine, ClockSleepAdapt, ClockSleepSpin}
 	return slices.DeleteFunc(all, func(m Method) bool { return m == Timerfd && !haveTimerfd })
 }
 
@@ -47,7 +48,7 @@ type LatenessConfig struct {
 	Method   Method
 	Period   time.Duration
 	Duration time.Duration
-	Spin     time.Duration // of ClockSleepSpin; 0 is 200 µs
+	Spin     time.Duration // of ClockSleepSpin, and at most of ClockSleepAdapt; 0 is 200 µs
 	Priority int           // SCHED_FIFO priority of locked threads, 0 for none
 }
 
@@ -62,6 +63,8 @@ type Lateness struct {
 	// CPU is what the whole process used meanwhile, Wall how long it took.
 	CPU, Wall time.Duration
 	Notes     string // what the system refused
+	// Sorted are all of them, in order of size.
+	Sorted []time.Duration
 }
 
 // MeasureLateness wakes up every Period for Duration and says how late it was.
@@ -113,15 +116,36 @@ func MeasureLateness(cfg LatenessConfig) (Lateness, error) {
 		}
 	}
 	res.CPU, res.Wall = ProcessCPU().Total()-cpu0, woke.Sub(start)
-	res.Wakeups = len(late)
-	var sum time.Duration
-	for _, l := range late {
-		sum += l
-	}
 	slices.Sort(late)
-	res.Mean = sum / time.Duration(len(late))
-	res.P50, res.P99, res.Max = late[len(late)/2], late[len(late)*99/100], late[len(late)-1]
+	res.Sorted = late
+	res.sumUp()
 	return res, nil
+}
+
+// sumUp computes the figures of l.Sorted.
+func (l *Lateness) sumUp() {
+	var sum time.Duration
+	for _, d := range l.Sorted {
+		sum += d
+	}
+	n := len(l.Sorted)
+	l.Wakeups, l.Mean = n, sum/time.Duration(n)
+	l.P50, l.P99, l.Max = l.Sorted[n/2], l.Sorted[n*99/100], l.Sorted[n-1]
+}
+
+// Join returns the measurement of which l and o, of the same method, are parts.
+func (l Lateness) Join(o Lateness) Lateness {
+	if len(l.Sorted) == 0 {
+		return o
+	}
+	l.Sorted = append(slices.Clone(l.Sorted), o.Sorted...)
+	slices.Sort(l.Sorted)
+	l.Missed += o.Missed
+	l.Drift = o.Drift
+	l.CPU += o.CPU
+	l.Wall += o.Wall
+	l.sumUp()
+	return l
 }
 
 // sleeper is one method at work.
@@ -140,6 +164,8 @@ func (s *sleeper) start() error {
 		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority})
 	case ClockSleepSpin:
 		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, Spin: s.cfg.Spin})
+	case ClockSleepAdapt:
+		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, Spin: s.cfg.Spin, Adaptive: true})
 	case LockedTicker, Timerfd, ClockSleep:
 		runtime.LockOSThread()
 	}
@@ -164,7 +190,7 @@ func (s *sleeper) sleep(target media.Instant) error {
 		return s.readTimerfd()
 	case WaiterSleep:
 		s.waiter.Wait(target)
-	case ClockSleepFine, ClockSleepSpin:
+	case ClockSleepFine, ClockSleepSpin, ClockSleepAdapt:
 		s.thread.SleepUntil(target)
 	default:
 		SleepUntil(target)
@@ -178,7 +204,7 @@ func (s *sleeper) stop() {
 	}
 	s.closeTimerfd()
 	switch s.cfg.Method {
-	case ClockSleepFine, ClockSleepSpin, WaiterSleep:
+	case ClockSleepFine, ClockSleepSpin, ClockSleepAdapt, WaiterSleep:
 		s.thread.Unlock()
 	case LockedTicker, Timerfd, ClockSleep:
 		runtime.UnlockOSThread()

@@ -56,10 +56,16 @@ func (t *Thread) setFIFO(priority int) {
 			Priority: uint32(min(priority, 99)),
 		}, 0)
 	}
-	if err != nil {
-		t.notes = append(t.notes, fmt.Sprintf("ordinary priority: SCHED_FIFO %d: %v; allow it with CAP_SYS_NICE or an rtprio limit in /etc/security/limits.conf", priority, err))
+	if err == nil {
+		t.saved.sched, t.how = old, fmt.Sprintf("SCHED_FIFO %d", min(priority, 99))
 		return
 	}
+	got, kit := realtimeKit(priority)
+	if kit != nil {
+		t.notes = append(t.notes, fmt.Sprintf("ordinary priority: SCHED_FIFO %d: %v; RealtimeKit: %v; allow it with CAP_SYS_NICE or an rtprio limit in /etc/security/limits.conf, or install rtkit", priority, err, kit))
+		return
+	}
+	t.how = fmt.Sprintf("SCHED_RR %d by RealtimeKit", got)
 	t.saved.sched = old
 }
 
