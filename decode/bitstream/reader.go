@@ -13,7 +13,6 @@ type Reader struct {
 	acc   uint64 // bits that were read ahead, at the top
 	n     int    // how many
 	bytes int    // of payload that went into acc
-	stuff int    // emulation prevention bytes passed
 
 	field, reason string // of the first failure
 }
@@ -47,7 +46,6 @@ func (r *Reader) fill() {
 		r.pos++
 		if c == 3 && r.zeros >= 2 {
 			r.zeros = 0
-			r.stuff++
 			continue
 		}
 		if c == 0 {
@@ -120,7 +118,11 @@ func (r *Reader) UE() uint32 {
 			return 0
 		}
 	}
-	return 1<<zeros - 1 + r.U(zeros)
+	v := 1<<zeros - 1 + r.U(zeros)
+	if r.reason != "" {
+		return 0
+	}
+	return v
 }
 
 // SE reads a signed exp-Golomb code.
@@ -171,22 +173,6 @@ func (r *Reader) name(field string) {
 // Position returns how many bits of the payload were read, emulation prevention bytes
 // not counted.
 func (r *Reader) Position() int { return r.bytes*8 - r.n }
-
-// EmulationBytes returns how many emulation prevention bytes lie before the byte that
-// Position is in.
-func (r *Reader) EmulationBytes() int {
-	// Of the bytes read ahead some may have been passed; reading them again is rare.
-	n := r.n / 8
-	count := r.stuff
-	for i := r.pos - 1; n > 0 && i >= 0; i-- {
-		if r.data[i] == 3 && i >= 2 && r.data[i-1] == 0 && r.data[i-2] == 0 {
-			count--
-			continue
-		}
-		n--
-	}
-	return count
-}
 
 // Aligned reports whether the next bit begins a byte.
 func (r *Reader) Aligned() bool { return r.n&7 == 0 }

@@ -527,7 +527,8 @@ func (d *Decoder) finish() error {
 // judge decides whether the picture's pixels can be right.
 func (d *Decoder) judge(p *Picture) {
 	poc := min(p.PicOrderCnt[0], p.PicOrderCnt[1])
-	lost := p.Missing.Frames > 0 || p.Missing.Slices > 0 || p.Missing.Modifications > 0 || p.Missing.Operations > 0
+	lost := p.Missing.Frames > 0 || p.Missing.Slices > 0
+	uncertain := p.uncertain || p.Missing.Entries > 0 || p.Missing.Modifications > 0 || p.Missing.Operations > 0
 	if p.IDR {
 		d.recovering, d.recovered = false, true
 		d.recoveredPOC = poc
@@ -543,9 +544,9 @@ func (d *Decoder) judge(p *Picture) {
 			d.recoveredPOC = poc
 			lost = false
 		}
-		// Behind a recovery point all is right, whatever the lists name, until something
-		// is lost again.
-		p.Corrupt = lost || (p.Missing.Entries > 0 || p.uncertain) && !(d.recovered && poc >= d.recoveredPOC)
+		// Behind a recovery point all is right in output order, whatever lists and
+		// operations name, until something is lost again.
+		p.Corrupt = lost || uncertain && !(d.recovered && poc >= d.recoveredPOC)
 	}
 	if p.Corrupt && poc >= d.recoveredPOC {
 		d.recovered = false

@@ -43,7 +43,7 @@ var generated = []struct {
 }
 
 func codeH264(t testing.TB, args []string) string {
-	return avtest.Encode(t, "264", 60, append([]string{"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "medium"}, args...)...)
+	return avtest.Encode(t, "264", 45, append([]string{"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "medium"}, args...)...)
 }
 
 // accessUnits cuts a raw stream.
@@ -111,25 +111,33 @@ func tell(t testing.TB, data []byte) (s story) {
 	return s
 }
 
-// TestOutputOrder compares which picture is shown when with FFmpeg's decoder.
-func TestOutputOrder(t *testing.T) {
-	compare := func(t *testing.T, path string) {
+// checkOrder compares which picture is shown when with FFmpeg's decoder.
+func checkOrder(t *testing.T, path string, data []byte) {
+	s, want := tell(t, data), avtest.OutputOrder(t, path)
+	if !slices.Equal(s.order, want) {
+		t.Errorf("order %v\nFFmpeg %v", s.order, want)
+	}
+	if s.missing.Any() || s.corrupt > 0 || s.coded != len(want) {
+		t.Errorf("an intact stream of %d pictures: %d coded, missing %+v, corrupt %d", len(want), s.coded, s.missing, s.corrupt)
+	}
+}
+
+// TestAgainstFFmpeg compares headers, picture order, reference marking, reference lists
+// and output order with what FFmpeg says of the same streams.
+func TestAgainstFFmpeg(t *testing.T) {
+	check := func(t *testing.T, path string) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, want := tell(t, data), avtest.OutputOrder(t, path)
-		if !slices.Equal(s.order, want) {
-			t.Errorf("order %v\nFFmpeg %v", s.order, want)
-		}
-		if s.missing.Any() || s.corrupt > 0 || s.coded != len(want) {
-			t.Errorf("an intact stream of %d pictures: %d coded, missing %+v, corrupt %d", len(want), s.coded, s.missing, s.corrupt)
-		}
+		checkHeaders(t, path, data)
+		checkOrder(t, path, data)
+		checkMarking(t, path, data)
 	}
 	for _, name := range conformance {
-		t.Run(name, func(t *testing.T) { compare(t, filepath.Join(avtest.Media(t), name)) })
+		t.Run(name, func(t *testing.T) { check(t, filepath.Join(avtest.Media(t), name)) })
 	}
 	for _, g := range generated {
-		t.Run(g.name, func(t *testing.T) { compare(t, codeH264(t, g.args)) })
+		t.Run(g.name, func(t *testing.T) { check(t, codeH264(t, g.args)) })
 	}
 }

@@ -40,10 +40,11 @@ type Decoder struct {
 	sps    *SPS // active
 	dpb    dpb
 	nextID bitstream.PictureID
-	// first is set until a picture was decoded: since the start, Reset or an end of
+	// first is set until an IRAP picture was decoded: since the start, Reset or an end of
 	// sequence.
 	first    bool
 	any      bool // pictures were decoded since the start or Reset
+	begun    bool // an IRAP picture was among them
 	skipRASL bool // NoRaslOutputFlag of the last IRAP picture
 	prevTid0 int32
 	prevPOC  int32 // of the last picture
@@ -439,21 +440,22 @@ func (d *Decoder) begin(h *SliceHeader, pps *PPS, sps *SPS) {
 	p.Output = append(p.Output, d.pending...)
 	d.pending = d.pending[:0]
 	if restart {
-		// NoOutputOfPriorPicsFlag, C.5.2.2.
-		drop := h.NoOutputOfPriorPicsFlag || t == Cra
+		// NoOutputOfPriorPicsFlag, C.5.2.2. What a stream that is joined has before its
+		// first IRAP picture is not meant.
+		drop := d.begun && (h.NoOutputOfPriorPicsFlag || t == Cra)
 		if !drop || d.cfg.IgnoreNoOutput {
 			p.Output = d.dpb.flush(p.Output)
 		}
 		d.dpb.clear()
 	}
 	if t.IRAP() {
-		d.skipRASL = restart
+		d.skipRASL, d.first, d.begun = restart, false, true
 	}
 	d.applySet(p, h)
 	if !restart {
 		p.Output = d.dpb.makeRoom(p.Output)
 	}
-	d.first, d.any = false, true
+	d.any = true
 }
 
 // activate makes sps the active parameter set; true says that pictures of another kind
@@ -627,7 +629,7 @@ func (d *Decoder) Flush() []bitstream.Output {
 // Reset forgets all pictures, as before a seek; all slots are free. Parameter sets stay.
 func (d *Decoder) Reset() {
 	d.dpb.clear()
-	d.first, d.any, d.skipRASL, d.cur = true, false, true, nil
+	d.first, d.any, d.begun, d.skipRASL, d.cur = true, false, false, false, nil
 	d.prevTid0, d.prevPOC, d.broken, d.dropping = 0, 0, 0, false
 	d.recovering, d.recovered = false, false
 	d.sei = SEI{}

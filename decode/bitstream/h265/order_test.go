@@ -32,7 +32,7 @@ var generated = []struct {
 	{"main422-10", "yuv422p10le", "", "bframes=2"},
 	{"main444", "yuv444p", "", "bframes=2:scaling-list=default"},
 	{"slices", "yuv420p", "320x240", "slices=4:ctu=16:bframes=2"},
-	{"wavefront", "yuv420p", "320x240", "wpp=1:ctu=16:bframes=2"},
+	{"wavefront", "yuv420p", "320x240", "pools=2:wpp=1:ctu=16:bframes=2"},
 	{"weights", "yuv420p", "", "weightp=1:weightb=1:bframes=3"},
 	{"intra-refresh", "yuv420p", "", "intra-refresh=1:keyint=20:bframes=0"},
 	{"temporal-layers", "yuv420p", "", "temporal-layers=3:bframes=3:b-pyramid=1"},
@@ -49,7 +49,7 @@ func codeH265(t testing.TB, pixels, size, params string) string {
 	if size != "" {
 		args = append([]string{"-s", size}, args...)
 	}
-	return avtest.Encode(t, "265", 50, args...)
+	return avtest.Encode(t, "265", 45, args...)
 }
 
 // accessUnits cuts a raw stream.
@@ -131,11 +131,8 @@ func ffmpegStory(t testing.TB, path string) (s story) {
 	return s
 }
 
-func compare(t *testing.T, path string, unsupported bitstream.Feature) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+// checkOrder compares order counts, in decoding and in output order, with FFmpeg's decoder.
+func checkOrder(t *testing.T, path string, data []byte, unsupported bitstream.Feature) {
 	s, want := tell(t, data, unsupported), ffmpegStory(t, path)
 	if !slices.Equal(s.decoded, want.decoded) {
 		t.Errorf("decoded %v\nFFmpeg %v", s.decoded, want.decoded)
@@ -148,12 +145,21 @@ func compare(t *testing.T, path string, unsupported bitstream.Feature) {
 	}
 }
 
-// TestOutputOrder compares order counts, in decoding and in output order, with FFmpeg's
-// decoder.
-func TestOutputOrder(t *testing.T) {
+// TestAgainstFFmpeg compares headers, reference picture sets, order counts and output
+// order with what FFmpeg says of the same streams.
+func TestAgainstFFmpeg(t *testing.T) {
+	check := func(t *testing.T, path string, unsupported bitstream.Feature) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkHeaders(t, path, data)
+		checkOrder(t, path, data, unsupported)
+		checkSetsInUse(t, data)
+	}
 	for _, name := range shared {
 		t.Run(name, func(t *testing.T) {
-			compare(t, avtest.Remux(t, filepath.Join(avtest.Media(t), name), "265"), bitstream.FeatureNone)
+			check(t, avtest.Remux(t, filepath.Join(avtest.Media(t), name), "265"), bitstream.FeatureNone)
 		})
 	}
 	for _, g := range generated {
@@ -162,7 +168,7 @@ func TestOutputOrder(t *testing.T) {
 			if g.name == "fields" {
 				want = bitstream.Interlaced
 			}
-			compare(t, codeH265(t, g.pixels, g.size, g.params), want)
+			check(t, codeH265(t, g.pixels, g.size, g.params), want)
 		})
 	}
 }
