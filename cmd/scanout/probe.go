@@ -12,7 +12,8 @@ import (
 
 type probeCommand struct {
 	Media string `arg:"" help:"File, URL or pattern:…"`
-	JSON  bool   `name:"json" help:"Print JSON."`
+	JSON  bool   `name:"json" help:"Print JSON; with --nal one object a line."`
+	NAL   bool   `name:"nal" help:"Print the NAL units of H.264 or H.265 video, their headers and what becomes of the decoded picture buffer."`
 }
 
 type probeReport struct {
@@ -56,6 +57,9 @@ type probed struct {
 }
 
 func (c *probeCommand) Run(env *environment) error {
+	if c.NAL {
+		return probeNAL(env, c.Media, c.JSON)
+	}
 	info, err := player.Probe(env.ctx, player.Config{Media: c.Media, Input: env.in})
 	if err != nil {
 		return err
