@@ -66,8 +66,9 @@ func describe(s *media.Stream) string {
 // send hands au to the codec: as the packet that it is, or as bytes that FFmpeg copies.
 func send(c *libav.Calls, ctx libav.CodecContext, lent libav.Packet, au *media.AccessUnit) error {
 	if _, ok := au.Owner.(libav.PacketOwner); ok && au.Native != 0 {
-		// The player moves timestamps: in a loop, and where a recording starts anew.
-		c.SetPacketTimes(libav.Packet(au.Native), int64(au.PTS), int64(au.DTS))
+		// Timestamps are moved on the way: in a loop, where a recording starts anew, and
+		// from a live sender's clock to this machine's.
+		c.SetPacketTimes(libav.Packet(au.Native), int64(au.PTS), int64(au.DTS), int64(max(au.Duration, 0)))
 		return c.SendPacket(ctx, libav.Packet(au.Native))
 	}
 	duration := int64(max(au.Duration, 0)) // NoTimestamp is the least

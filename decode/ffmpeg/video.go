@@ -146,15 +146,18 @@ func (d *Video) open() (err error) {
 		return fmt.Errorf("pictures of %dx%d are more than %d samples: %w", w, h, d.cfg.MaxPixels, media.ErrNotSupported)
 	}
 	// unaligned: crop to the sample, not to what suits vector code.
-	flags, threadType := "+unaligned", "frame+slice"
+	flags, flags2, threadType := "+unaligned", "-chunks", "frame+slice"
 	if d.cfg.Live {
-		flags, threadType = "+unaligned+low_delay", "slice"
+		// chunks: some senders repeat parameter sets between the slices of a key frame, where
+		// demuxers then cut it in two. A picture is complete when its last row is.
+		flags, flags2, threadType = "+unaligned+low_delay", "+chunks", "slice"
 	}
 	obj := uintptr(d.ctx)
 	for _, e := range []error{
 		d.lib.SetInt(obj, "threads", int64(d.cfg.Threads)),
 		d.lib.SetString(obj, "thread_type", threadType),
 		d.lib.SetString(obj, "flags", flags),
+		d.lib.SetString(obj, "flags2", flags2),
 		d.lib.SetInt(obj, "max_pixels", int64(d.cfg.MaxPixels)),
 	} {
 		if e != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/scanout-av/scanout/internal/dl"
 	"github.com/scanout-av/scanout/media"
@@ -26,6 +27,12 @@ const (
 	ErrAgain           Error = -eagain
 	ErrNoMemory        Error = -12
 	ErrInvalidArgument Error = -22
+	ErrBadRequest      Error = -(0xF8 | '4'<<8 | '0'<<16 | '0'<<24)
+	ErrUnauthorized    Error = -(0xF8 | '4'<<8 | '0'<<16 | '1'<<24)
+	ErrForbidden       Error = -(0xF8 | '4'<<8 | '0'<<16 | '3'<<24)
+	ErrNotFound        Error = -(0xF8 | '4'<<8 | '0'<<16 | '4'<<24)
+	ErrServer          Error = -(0xF8 | '5'<<8 | 'X'<<16 | 'X'<<24)
+	ErrStreamNotFound  Error = -(0xF8 | 'S'<<8 | 'T'<<16 | 'R'<<24)
 	errNoEntry         Error = -2
 	errAccess          Error = -13
 	errPerm            Error = -1
@@ -63,7 +70,8 @@ func (e Error) Is(target error) bool {
 	case ErrDecoderNotFound, ErrDemuxerNotFound, ErrProtocol, ErrPatchwelcome:
 		return target == media.ErrNotSupported
 	}
-	return false
+	n, ok := target.(syscall.Errno)
+	return ok && n != 0 && e == Error(-int(n))
 }
 
 // check turns a C int result into an error. The sentinels of flow control are returned

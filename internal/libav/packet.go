@@ -53,10 +53,15 @@ func (l *Lib) PacketProps(p Packet, v *PacketProps) {
 	v.Flags = dl.Load[int32](a, o.packetFlags)
 }
 
-// SetPacketTimes replaces the timestamps of p.
-func (l *Lib) SetPacketTimes(p Packet, pts, dts int64) {
+// PacketSize returns how many bytes p holds.
+func (l *Lib) PacketSize(p Packet) int { return int(dl.Load[int32](uintptr(p), l.o.packetSize)) }
+
+// SetPacketTimes replaces the timestamps and the duration of p; 0 is a duration that is
+// not known.
+func (l *Lib) SetPacketTimes(p Packet, pts, dts, duration int64) {
 	dl.Store(uintptr(p), l.o.packetPts, pts)
 	dl.Store(uintptr(p), l.o.packetDts, dts)
+	dl.Store(uintptr(p), l.o.packetDuration, duration)
 }
 
 // LendPacket makes p describe data for the next SendPacket, which copies it because
