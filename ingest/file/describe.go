@@ -81,10 +81,12 @@ func scheme(url string) bool {
 }
 
 // explain says what an error of FFmpeg's means for the user.
-func explain(err error, local bool) error {
+func (s *Source) explain(err error, local bool) error {
 	switch {
-	case errors.Is(err, libav.ErrExit):
+	case s.stop.Load() == stopUser || errors.Is(err, os.ErrClosed):
 		return os.ErrClosed
+	case s.net.remote:
+		return explainNetwork(err, s.net, s.cfg.Network.timeout(s.net))
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: this user may not read it", err)
 	case errors.Is(err, libav.ErrProtocol):
@@ -97,13 +99,13 @@ func explain(err error, local bool) error {
 	return err
 }
 
-// describe fills s.info.
-func (s *Source) describe(name string, local bool) error {
+// describe says what is in the source.
+func (s *Source) describe(local bool) (*media.Info, error) {
 	p := s.lib.FormatProps(s.ctx)
 	if p.Name == "tty" {
-		return errText // FFmpeg would draw it as a picture
+		return nil, errText // FFmpeg would draw it as a picture
 	}
-	in := media.Info{Name: name, Format: p.Name}
+	in := &media.Info{Name: s.name, Format: p.Name}
 	if p.Duration != libav.NoTimestamp && p.Duration > 0 {
 		in.Duration = micros(p.Duration)
 	}
@@ -113,25 +115,44 @@ func (s *Source) describe(name string, local bool) error {
 	size := s.lib.IOSize(s.ctx)
 	in.Live = s.pipe != nil || in.Duration == 0 && size < 0
 	in.Seekable = !p.Unseekable && !in.Live && (size > 0 || in.Duration > 0)
+	// A server's stream without an end is sent as it is made, unless it is handed out in
+	// pieces.
+	in.LocalTime = in.Live && s.net.remote && !local && !s.recorded && !pieces(p.Name)
 	known, playable := false, false
+	s.bases = s.bases[:0]
 	for i := range p.Streams {
 		st := s.stream(i)
+		s.bases = append(s.bases, st.Timebase)
+		if in.LocalTime {
+			st.Timebase, st.Start = media.Nanoseconds, media.NoTimestamp
+		}
 		in.Streams = append(in.Streams, st)
 		if st.Kind == media.KindVideo || st.Kind == media.KindAudio {
 			playable = true
 			known = known || st.Codec != ""
 		}
-		s.selected = append(s.selected, true)
-		s.bases = append(s.bases, st.Timebase)
 	}
-	s.info = in
+	if in.LocalTime {
+		in.Start = 0
+	}
 	switch {
 	case !playable:
-		return errNothing
+		return nil, errNothing
 	case !known:
-		return fmt.Errorf("no stream is in a coding format that this FFmpeg (%s) knows: %w", s.lib.Version, media.ErrNotSupported)
+		return nil, fmt.Errorf("no stream is in a coding format that this FFmpeg (%s) knows: %w", s.lib.Version, media.ErrNotSupported)
 	}
-	return nil
+	return in, nil
+}
+
+// pieces reports whether a format hands out pieces of some seconds.
+func pieces(format string) bool {
+	return strings.HasPrefix(format, "hls") || strings.HasPrefix(format, "dash")
+}
+
+// segmented reports whether the source is live and comes in pieces.
+func (s *Source) segmented() bool {
+	in := s.info.Load()
+	return in != nil && in.Live && s.net.remote && pieces(in.Format)
 }
 
 func micros(us int64) time.Duration {

@@ -2,12 +2,12 @@ package file
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/scanout-av/scanout/internal/libav"
 	"github.com/scanout-av/scanout/media"
@@ -21,20 +21,29 @@ type Config struct {
 	// ("probesize", "rtsp_transport", "user_agent"). An option that nobody knows is an
 	// error.
 	Options map[string]string
-	// Now stamps access units as they are read; nil leaves them without a stamp.
+	// Now stamps access units as they are read; nil leaves them without a stamp. Live
+	// sources read the monotonic clock then.
 	Now func() media.Instant
+	// Network says how to deal with servers.
+	Network NetworkConfig
 }
 
-// Source is an opened file.
-// Concurrency: one goroutine, but Interrupt, Close and the release of access units from
-// any.
+// Source is an opened file, or a connection to a server.
+// Concurrency: one goroutine, but Info, Stats, Interrupt, Close and the release of access
+// units from any.
 type Source struct {
 	lib  *libav.Lib
+	cfg  Config
+	name string // of the source, fit to be shown
+	net  network
 	now  func() media.Instant
-	info media.Info
+	info atomic.Pointer[media.Info]
 
 	// stop is what the interrupt callback reads: libavformat holds its address.
-	stop *atomic.Int32
+	stop  *atomic.Int32
+	quit  chan struct{} // closed by Interrupt
+	once  sync.Once
+	watch *watchdog
 
 	mu       sync.Mutex // held by Read, Seek, Select and Close
 	calls    *libav.Calls
@@ -42,11 +51,21 @@ type Source struct {
 	pipe     *os.File
 	selected []bool
 	bases    []media.Timebase
-	queue    []libav.Packet // read ahead by Seek
+	places   []int          // the streams of this connection by those of Info; −1: none
+	queue    []libav.Packet // read ahead by Seek, and when a live source is opened
 	head     int            // of queue
 	props    libav.PacketProps
+	ahead    bool  // the last packet came from queue
+	live     *live // nil: the timestamps are the source's own
+	recorded bool  // a server sends as fast as it can
+	broken   error // what ended reading ahead
+
+	// Of reconnect.
+	wait      time.Duration // before the next try
+	connected time.Time     // since when there has been a connection
 
 	packets packetStore
+	counts  counts
 }
 
 // Open opens cfg.URL and finds out what streams it has. Cancelling ctx ends Open, not
@@ -55,14 +74,20 @@ type Source struct {
 // Errors: one line that says what is wrong and what to do; media.ErrNotSupported when
 // FFmpeg is missing or does not know the format.
 func Open(ctx context.Context, cfg Config) (*Source, error) {
+	name := Redact(cfg.URL)
 	lib, err := libav.Open()
 	if err != nil {
-		return nil, fmt.Errorf("file: open %s: %w", cfg.URL, err)
+		return nil, fmt.Errorf("file: open %s: %w", name, err)
 	}
-	s := &Source{lib: lib, now: cfg.Now, stop: new(atomic.Int32), calls: lib.NewCalls()}
+	s := &Source{lib: lib, cfg: cfg, name: name, net: classify(cfg.URL), now: cfg.Now,
+		stop: new(atomic.Int32), quit: make(chan struct{}), calls: lib.NewCalls()}
+	s.watch = newWatchdog(s.stop)
+	if n := cfg.Network.maxGrowth; n > 0 {
+		s.watch.growth = n
+	}
 	s.packets.calls = lib.NewCalls()
 	cancelled := context.AfterFunc(ctx, s.Interrupt)
-	err = s.open(cfg)
+	err = s.open()
 	if !cancelled() && err == nil {
 		err = context.Cause(ctx)
 	} else if err != nil && ctx.Err() != nil {
@@ -70,42 +95,115 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	}
 	if err != nil {
 		s.Close()
-		return nil, fmt.Errorf("file: open %s: %w", cfg.URL, err)
+		return nil, fmt.Errorf("file: open %s: %w", name, err)
 	}
 	return s, nil
 }
 
-func (s *Source) open(cfg Config) error {
-	url, local, err := s.locate(cfg.URL)
+// open opens what the configuration names for the first time.
+func (s *Source) open() error {
+	if err := s.cfg.Network.validate(); err != nil {
+		return err
+	}
+	url, local, err := s.locate(s.cfg.URL)
 	if err != nil {
 		return err
 	}
+	if local {
+		s.net = network{}
+	}
+	if s.cfg.URL, err = withUser(url, s.cfg.Network.User, s.cfg.Network.Password); err != nil {
+		return err
+	}
+	if err := s.connect(local); err != nil {
+		return err
+	}
+	in, err := s.describe(local)
+	if err != nil {
+		return err
+	}
+	s.selected = make([]bool, len(in.Streams))
+	for i := range s.selected {
+		s.selected[i] = true
+		s.places = append(s.places, i)
+	}
+	if in.LocalTime {
+		s.live = newLive(s, in)
+		// Over HTTP it shows in what comes whether it is live.
+		if !s.net.live && !s.live.begin() {
+			s.live, s.recorded = nil, true
+			if in, err = s.describe(local); err != nil {
+				return err
+			}
+		}
+	}
+	s.info.Store(in)
+	return nil
+}
+
+// connect opens the URL and finds its streams.
+func (s *Source) connect(local bool) error {
 	options := libav.NewDictionary()
 	defer s.lib.FreeDictionary(options)
-	for k, v := range cfg.Options {
-		if err := s.lib.Set(options, k, v); err != nil {
-			return fmt.Errorf("option %s: %w", k, err)
+	for _, set := range []map[string]string{s.cfg.Network.options(s.net), s.cfg.Options} {
+		for k, v := range set {
+			if err := s.lib.Set(options, k, v); err != nil {
+				return fmt.Errorf("option %s: %w", k, err)
+			}
 		}
 	}
 	ctx := s.calls.NewFormatContext(s.stop)
 	if ctx == 0 {
 		return libav.ErrNoMemory
 	}
-	if err := s.calls.OpenInput(ctx, url, options); err != nil {
-		return explain(err, local)
+	limit := s.cfg.Network.timeout(s.net)
+	s.watch.begin(limit)
+	err := s.calls.OpenInput(ctx, s.cfg.URL, options)
+	late := s.watch.end()
+	if err == nil {
+		s.ctx = ctx
 	}
-	s.ctx = ctx
-	if left := s.lib.Keys(options); len(left) > 0 {
-		return fmt.Errorf("option %s is not one of this format or protocol: %w", left[0], libav.ErrOptionNotFound)
+	if late != nil {
+		err = late
 	}
-	if err := s.calls.FindStreamInfo(ctx); err != nil {
-		return explain(err, local)
+	if err != nil {
+		return s.explain(err, local)
 	}
-	return s.describe(cfg.URL, local)
+	for _, k := range s.lib.Keys(options) {
+		if _, theirs := s.cfg.Options[k]; theirs {
+			return fmt.Errorf("option %s is not one of this format or protocol: %w", k, libav.ErrOptionNotFound)
+		}
+	}
+	if err := s.findStreams(limit); err != nil {
+		return s.explain(err, local)
+	}
+	return nil
 }
 
-// Info describes the source; it does not change.
-func (s *Source) Info() *media.Info { return &s.info }
+// disconnect closes what connect opened. A server is told goodbye, for which it has a
+// moment.
+func (s *Source) disconnect() {
+	if s.ctx == 0 {
+		return
+	}
+	s.drop()
+	stopped := s.stop.Swap(stopNot)
+	if s.net.remote {
+		s.watch.begin(goodbye)
+	} else {
+		s.stop.Store(stopped)
+	}
+	s.calls.CloseInput(s.ctx)
+	_ = s.watch.end() // a server that does not answer is left alone
+	s.stop.CompareAndSwap(stopNot, stopped)
+	s.ctx = 0
+}
+
+// goodbye is how long a server may take to let go.
+const goodbye = 300 * time.Millisecond
+
+// Info describes the source as it is now; what it points to does not change.
+func (s *Source) Info() *media.Info { return s.info.Load() }
 
 // Select says which streams Read returns; at first, all of them.
 func (s *Source) Select(streams ...int) {
@@ -120,8 +218,13 @@ func (s *Source) Select(streams ...int) {
 			s.selected[i] = true
 		}
 	}
-	for i := range s.selected {
-		s.lib.SetDiscard(s.ctx, i, !s.selected[i])
+	s.discard()
+}
+
+// discard tells the demuxer which streams are wanted.
+func (s *Source) discard() {
+	for j, i := range s.places {
+		s.lib.SetDiscard(s.ctx, j, i < 0 || !s.selected[i])
 	}
 }
 
@@ -138,78 +241,142 @@ func (s *Source) Read(au *media.AccessUnit) error {
 
 func (s *Source) read(au *media.AccessUnit) error {
 	for {
-		if s.stop.Load() != 0 || s.ctx == 0 {
+		if s.stop.Load() == stopUser || s.ctx == 0 {
 			return os.ErrClosed
+		}
+		if s.live != nil && !s.live.begun {
+			s.live.begin()
 		}
 		p, err := s.next()
 		if err != nil {
-			return err
-		}
-		s.lib.PacketProps(p, &s.props)
-		v := &s.props
-		i := int(v.Stream)
-		if i < 0 || i >= len(s.selected) || !s.selected[i] {
-			s.packets.put(p)
+			if s.live == nil && !s.segmented() || !s.net.ended(err) {
+				return s.readError(err)
+			}
+			if err := s.reconnect(err); err != nil {
+				return err
+			}
 			continue
 		}
-		*au = media.AccessUnit{
-			Data:          libav.Bytes(v.Data, v.Size),
-			Stream:        i,
-			PTS:           media.Timestamp(v.PTS),
-			DTS:           media.Timestamp(v.DTS),
-			Duration:      media.NoTimestamp,
-			Timebase:      s.bases[i],
-			Key:           v.Flags&libav.PacketKey != 0,
-			Discontinuity: v.Flags&libav.PacketCorrupt != 0,
-			Native:        uintptr(p),
-			Owner:         &s.packets,
+		if s.fill(au, p) {
+			return nil
 		}
-		if v.Duration > 0 {
-			au.Duration = media.Timestamp(v.Duration)
-		}
-		if s.now != nil {
-			au.Received = s.now()
-			au.Assembled = au.Received
-		}
-		return nil
 	}
 }
 
-// next returns the next packet of the queue or of the file.
-func (s *Source) next() (libav.Packet, error) {
-	if s.head < len(s.queue) {
-		s.head++
-		return s.queue[s.head-1], nil
+// fill describes p in au; false when it is not wanted.
+func (s *Source) fill(au *media.AccessUnit, p libav.Packet) bool {
+	s.lib.PacketProps(p, &s.props)
+	v := &s.props
+	i := int(v.Stream)
+	if i >= 0 && i < len(s.places) {
+		i = s.places[i]
+	} else {
+		i = -1 // a stream that began after opening
 	}
+	if i < 0 || !s.selected[i] {
+		s.packets.put(p)
+		return false
+	}
+	*au = media.AccessUnit{
+		Data:          libav.Bytes(v.Data, v.Size),
+		Stream:        i,
+		PTS:           media.Timestamp(v.PTS),
+		DTS:           media.Timestamp(v.DTS),
+		Duration:      media.NoTimestamp,
+		Timebase:      s.bases[v.Stream],
+		Key:           v.Flags&libav.PacketKey != 0,
+		Discontinuity: v.Flags&libav.PacketCorrupt != 0,
+		Native:        uintptr(p),
+		Owner:         &s.packets,
+	}
+	if v.Duration > 0 {
+		au.Duration = media.Timestamp(v.Duration)
+	}
+	s.packets.bytes.Add(int64(v.Size))
+	if s.now != nil {
+		au.Received = s.now()
+		au.Assembled = au.Received
+	}
+	if s.live != nil && !s.live.admit(au) {
+		au.Release()
+		return false
+	}
+	return true
+}
+
+// readError says what ended a read.
+func (s *Source) readError(err error) error {
+	switch {
+	case err == io.EOF, err == os.ErrClosed:
+		return err
+	}
+	return fmt.Errorf("file: read %s: %w", s.name, s.explain(err, false))
+}
+
+// next returns the next packet of the queue or of the file.
+// Errors: io.EOF, os.ErrClosed, errLate, or FFmpeg's.
+func (s *Source) next() (libav.Packet, error) {
+	if s.ahead = s.head < len(s.queue); !s.ahead {
+		if err := s.broken; err != nil {
+			s.broken = nil
+			return 0, err
+		}
+		return s.fetch()
+	}
+	p := s.queue[s.head]
+	if s.head++; s.head == len(s.queue) {
+		s.queue, s.head = s.queue[:0], 0
+	}
+	return p, nil
+}
+
+// fetch reads the next packet of the file.
+func (s *Source) fetch() (libav.Packet, error) {
 	p := s.packets.get()
 	if p == 0 {
-		return 0, fmt.Errorf("file: read %s: %w", s.info.Name, libav.ErrNoMemory)
+		return 0, libav.ErrNoMemory
 	}
 	for again := 0; ; again++ {
+		s.watch.begin(s.silence())
 		err := s.calls.ReadPacket(s.ctx, p)
+		late := s.watch.end()
 		if err == nil {
 			return p, nil
 		}
 		// A demuxer may ask for another try; one that never gets on has ended.
-		if err == media.ErrAgain && again < 1000 && s.stop.Load() == 0 {
+		if err == media.ErrAgain && again < 1000 && s.stop.Load() == stopNot {
 			continue
 		}
 		s.packets.put(p)
 		switch {
-		case s.stop.Load() != 0:
+		case s.stop.Load() == stopUser:
 			return 0, os.ErrClosed
+		case late != nil:
+			return 0, late
 		case err == io.EOF || err == media.ErrAgain:
 			return 0, io.EOF
-		case errors.Is(err, libav.ErrExit):
-			return 0, os.ErrClosed
 		}
-		return 0, fmt.Errorf("file: read %s: %w", s.info.Name, err)
+		return 0, err
 	}
+}
+
+// silence is how long a server may send nothing.
+func (s *Source) silence() time.Duration {
+	if s.live != nil && s.net.remote {
+		if d := s.cfg.Network.Timeout; d > 0 {
+			return d
+		}
+		return liveTimeout
+	}
+	return s.cfg.Network.timeout(s.net)
 }
 
 // Interrupt makes a blocked or later Read or Seek return os.ErrClosed soon.
 // Concurrency: any goroutine.
-func (s *Source) Interrupt() { s.stop.Store(1) }
+func (s *Source) Interrupt() {
+	s.stop.Store(stopUser)
+	s.once.Do(func() { close(s.quit) })
+}
 
 // Close interrupts and closes the source. Access units that are still out stay valid;
 // Stream.Native of Info does not.
@@ -217,17 +384,11 @@ func (s *Source) Close() error {
 	s.Interrupt()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx != 0 {
-		s.drop()
-		s.calls.CloseInput(s.ctx)
-		s.ctx = 0
-	}
+	s.disconnect()
+	s.watch.close()
 	if s.pipe != nil {
 		s.pipe.Close()
 		s.pipe = nil
-	}
-	for i := range s.info.Streams {
-		s.info.Streams[i].Native = 0
 	}
 	s.packets.close()
 	return nil
@@ -245,6 +406,7 @@ type packetStore struct {
 	free   []libav.Packet
 	out    int
 	closed bool
+	bytes  atomic.Int64 // in packets that are out
 }
 
 // get returns an empty packet.
@@ -274,6 +436,7 @@ func (s *packetStore) ReclaimAccessUnit(native uintptr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out--
+	s.bytes.Add(-int64(s.calls.PacketSize(libav.Packet(native))))
 	if s.closed {
 		s.calls.FreePacket(libav.Packet(native))
 		return

@@ -382,6 +382,9 @@ func TestStalled(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write(b[:send.Load()])
 		w.(http.Flusher).Flush()
+		time.Sleep(50 * time.Millisecond) // as live sources do between pictures
+		w.Write(b[:send.Load()])
+		w.(http.Flusher).Flush()
 		stalled <- true
 		<-release
 	}))

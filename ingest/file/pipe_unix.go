@@ -29,7 +29,7 @@ func (s *Source) openPipe(path string) (string, error) {
 	}
 	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		if s.stop.Load() != 0 {
+		if s.stop.Load() == stopUser {
 			return "", os.ErrClosed
 		}
 		n, err := unix.Poll(poll, 50)

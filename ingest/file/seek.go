@@ -17,25 +17,25 @@ import (
 func (s *Source) Seek(t time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stop.Load() != 0 || s.ctx == 0 {
+	if s.stop.Load() == stopUser || s.ctx == 0 {
 		return os.ErrClosed
 	}
-	if !s.info.Seekable {
-		return fmt.Errorf("file: seek %s: it can only be played from where it is: %w", s.info.Name, media.ErrNotSupported)
+	if !s.Info().Seekable {
+		return fmt.Errorf("file: seek %s: it can only be played from where it is: %w", s.name, media.ErrNotSupported)
 	}
-	err := s.seek(max(t, s.info.Start))
-	if s.stop.Load() != 0 {
+	err := s.seek(max(t, s.Info().Start))
+	if s.stop.Load() == stopUser {
 		return os.ErrClosed
 	}
 	if err != nil {
-		return fmt.Errorf("file: seek %s to %v: %w", s.info.Name, t, err)
+		return fmt.Errorf("file: seek %s to %v: %w", s.name, t, err)
 	}
 	return nil
 }
 
 func (s *Source) seek(t time.Duration) error {
-	for i := range s.info.Streams {
-		st := &s.info.Streams[i]
+	for i := range s.Info().Streams {
+		st := &s.Info().Streams[i]
 		if st.Kind == media.KindVideo && !st.CoverArt && s.selected[i] {
 			// The least timestamp is NoTimestamp: a start that is not known changes nothing.
 			return s.seekVideo(i, int64(max(st.Timebase.Ticks(t), st.Start)), int64(max(st.Timebase.Ticks(firstStep), 1)))
@@ -90,7 +90,7 @@ func (s *Source) seekVideo(stream int, target, step int64) error {
 			ts -= step
 			step *= 2
 		}
-		if s.stop.Load() != 0 {
+		if s.stop.Load() == stopUser {
 			return os.ErrClosed
 		}
 	}
