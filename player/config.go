@@ -23,6 +23,21 @@ const (
 	OutputY4M       Output = "y4m:"      // decoded planes as YUV4MPEG2
 )
 
+// Network says how to deal with servers. The zero value is the documented default.
+type Network struct {
+	// Transport carries RTSP: "tcp", "udp", "multicast" or "http"; "" is TCP, and UDP where
+	// the server refuses that.
+	Transport string
+	// User and Password go into the address, in place of those that it has.
+	User, Password string
+	// Timeout is how long a server may take to answer and to describe what it sends, and
+	// how long it may send nothing; 0 is 10 s for live sources and 60 s for files.
+	Timeout time.Duration
+	// Reconnect is for how long a live source that broke off is tried again; 0 is one
+	// minute, negative is not at all.
+	Reconnect time.Duration
+}
+
 // Renderer says what draws.
 type Renderer string
 
@@ -80,6 +95,12 @@ type Config struct {
 	RawFormat           media.PixelFormat
 	RawWidth, RawHeight int
 	RawRate             media.Rational
+
+	// Network says how to deal with servers: transport, user, time limits, reconnecting.
+	Network Network
+	// SourceOptions are FFmpeg's options of the format or protocol that opens Media, by
+	// name; they override those that are chosen for live sources.
+	SourceOptions map[string]string
 
 	Output   Output
 	Renderer Renderer
@@ -231,6 +252,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("player: negative duration or number of frames")
 	case !(c.Volume >= 0 && c.Volume <= 1.5):
 		return fmt.Errorf("player: volume %v is out of range: use 0 to 1.5", c.Volume)
+	case c.Network.Timeout < 0:
+		return fmt.Errorf("player: timeout %v is negative", c.Network.Timeout)
 	case c.Threads < 0 || c.Threads > 64:
 		return fmt.Errorf("player: %d decoder threads: use 1 to 64, or 0 to choose", c.Threads)
 	}

@@ -216,6 +216,22 @@ func (c *chooser) Send(au *media.AccessUnit) error {
 	return err
 }
 
+// restream goes on with another stream, after the one before has been drained: a decoder
+// for it is opened at its first keyframe. Frame memory stays; larger pictures come from
+// FFmpeg's own and are counted.
+func (c *chooser) restream(st *media.Stream) {
+	if c.old != nil {
+		c.retire()
+	}
+	if c.cur != nil {
+		c.old = c.cur
+		c.use(nil)
+		c.retire()
+	}
+	c.stream = *st
+	c.noGPU, c.cause, c.draining = false, nil, false
+}
+
 // Receive returns the next frame; see [VideoDecoder].
 func (c *chooser) Receive() (*media.Frame, error) {
 	if c.old != nil {

@@ -53,11 +53,14 @@ func (p *Player) demux() {
 				return
 			}
 			continue
+		case errors.Is(err, media.ErrStreamChanged):
+			p.pushChange(serial)
+			continue
 		case errors.Is(err, os.ErrClosed):
 			return
 		default:
 			p.stats.readErrors.Add(1)
-			if failed++; failed < maxReadErrors {
+			if failed++; failed < maxReadErrors && !p.info.Live {
 				continue
 			}
 			p.fail(fmt.Errorf("player: %s can no longer be read: %w", p.info.Name, err))
@@ -109,6 +112,24 @@ func (p *Player) push(pk packet) {
 			if err := s.q.Push(pk, 0); err != nil {
 				return // playback ends
 			}
+		}
+	}
+}
+
+// pushChange tells the decoders what comes from now on.
+func (p *Player) pushChange(serial uint32) {
+	in := p.src.Info()
+	for _, s := range []struct {
+		st *media.Stream
+		q  *ring.Ring[packet]
+	}{{p.video, p.vq}, {p.audio, p.aq}} {
+		if s.st == nil {
+			continue
+		}
+		st := in.Streams[s.st.Index]
+		st.Native = 0 // that connection may be gone before the decoder is opened
+		if s.q.Push(packet{what: packetChange, serial: serial, stream: &st}, 0) != nil {
+			return // playback ends
 		}
 	}
 }

@@ -24,7 +24,10 @@ const maxMissingWait = 500 * time.Millisecond
 
 func (p *Player) openRTP(ctx context.Context) (err error) {
 	cfg := &p.cfg
-	c := rtp.Config{Name: cfg.Media, Now: clock.Now, Log: p.log}
+	c := rtp.Config{Name: cfg.Media, Now: clock.Now, Log: p.log, OpenTimeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect}
+	if c.Reconnect < 0 {
+		c.Reconnect = rtp.DefaultLinger
+	}
 	if c.Receive, err = udp.ParsePath(cfg.Receive); err != nil {
 		return err
 	}

@@ -175,7 +175,9 @@ func (p *Player) openSource(ctx context.Context) error {
 	if isRTP(cfg.Media) {
 		return p.openRTP(ctx)
 	}
-	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Now: clock.Now})
+	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Options: cfg.SourceOptions, Now: clock.Now, Network: file.NetworkConfig{
+		Transport: file.Transport(cfg.Network.Transport), User: cfg.Network.User, Password: cfg.Network.Password,
+		Timeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect, Complete: cfg.MaxSpeed || cfg.written(), Log: cfg.Log}})
 	if err != nil {
 		return err
 	}
@@ -301,13 +303,7 @@ func (p *Player) openMedia(ctx context.Context) error {
 // prepareSoftware makes frame memory and tells c how to open FFmpeg's decoder.
 func (p *Player) prepareSoftware(c *chooser) error {
 	v := p.video
-	threads := p.cfg.Threads
-	if threads == 0 {
-		threads = min(runtime.NumCPU(), 8)
-	}
-	if p.info.Live {
-		threads = 1
-	}
+	threads := p.threads()
 	if v.Width <= 0 || v.Height <= 0 {
 		return fmt.Errorf("%s: the size of its video cannot be found: its beginning is damaged or cut off", p.info.Name)
 	}
@@ -321,7 +317,7 @@ func (p *Player) prepareSoftware(c *chooser) error {
 		return err
 	}
 	c.software = func() (VideoDecoder, error) {
-		return ffmpeg.NewVideo(ffmpeg.Config{Stream: *v, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Now: clock.Now})
+		return ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Now: clock.Now})
 	}
 	return nil
 }
@@ -331,6 +327,17 @@ func (p *Player) prepareSoftware(c *chooser) error {
 func (p *Player) newReadPool() error {
 	w, h := max(p.video.Width, 1920), max(p.video.Height, 1088)
 	return p.newPool(frameRing+inFlight+4, framepool.FrameBytes(media.I010, w, h, 0))
+}
+
+// threads is how many decode.
+func (p *Player) threads() int {
+	switch {
+	case p.info.Live:
+		return 1
+	case p.cfg.Threads != 0:
+		return p.cfg.Threads
+	}
+	return min(runtime.NumCPU(), 8)
 }
 
 func (p *Player) newPool(slots, bytes int) error {

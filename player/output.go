@@ -230,7 +230,7 @@ func (p *Player) openAudio() error {
 	if p.src == nil {
 		return nil
 	}
-	d, err := ffmpeg.NewAudio(ffmpeg.AudioConfig{Stream: *p.audio, Rate: s.Rate(), Channels: s.Channels()})
+	d, err := p.newAudioDecoder(p.audio)
 	if err != nil {
 		if p.video == nil {
 			return err
@@ -245,4 +245,9 @@ func (p *Player) openAudio() error {
 	}
 	p.adec = d
 	return nil
+}
+
+// newAudioDecoder opens a decoder for st that suits the sink.
+func (p *Player) newAudioDecoder(st *media.Stream) (AudioDecoder, error) {
+	return ffmpeg.NewAudio(ffmpeg.AudioConfig{Stream: *st, Rate: p.asink.Rate(), Channels: p.asink.Channels()})
 }

@@ -101,14 +101,16 @@ type packet struct {
 	au     media.AccessUnit
 	what   packetKind
 	serial uint32
+	stream *media.Stream // of packetChange
 }
 
 type packetKind uint8
 
 const (
-	packetUnit packetKind = iota
-	packetEnd             // the media ended: drain the decoder
-	packetLoop            // the media starts again: drain the decoder and go on
+	packetUnit   packetKind = iota
+	packetEnd               // the media ended: drain the decoder
+	packetLoop              // the media starts again: drain the decoder and go on
+	packetChange            // other parameters: drain the decoder and open one for stream
 )
 
 // picture is what travels from the video stage to the presenting goroutine.

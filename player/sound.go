@@ -78,6 +78,17 @@ func (p *Player) decodeAudio() {
 		switch pk.what {
 		case packetLoop:
 			p.adec.Flush(serial)
+		case packetChange:
+			d, err := p.newAudioDecoder(pk.stream)
+			if err != nil {
+				p.log.Warn("the sound goes on in a way that cannot be decoded", "error", err)
+				continue // every unit of it is an error from now on
+			}
+			d.Flush(serial)
+			if err := p.adec.Close(); err != nil {
+				p.log.Warn("closing the audio decoder", "error", err)
+			}
+			p.adec = d
 		case packetEnd:
 			p.audioDone.Store(serial)
 			p.wake()

@@ -12,13 +12,14 @@ import (
 // Source yields coded data.
 // Concurrency: one goroutine, but Interrupt may be called from any.
 type Source interface {
-	// Info describes the source; it does not change after opening.
+	// Info describes the source as it is now; what it points to does not change.
 	Info() *media.Info
 	// Select says which streams Read shall return; the others are discarded early.
 	Select(streams ...int)
 	// Read fills au with the next access unit. It blocks until there is one.
 	// Ownership: au belongs to the caller, who releases it.
-	// Errors: io.EOF at the end, os.ErrClosed after Interrupt.
+	// Errors: io.EOF at the end, os.ErrClosed after Interrupt, media.ErrStreamChanged once
+	// when it goes on with what Info says by then.
 	Read(au *media.AccessUnit) error
 	// Seek moves to the last keyframe at or before t. The caller bumps its serial.
 	Seek(t time.Duration) error

@@ -18,7 +18,7 @@ const maxDecodeErrors = 256
 func (p *Player) decodeVideo() {
 	defer p.stages.Done()
 	defer p.fq.Close()
-	out := videoOut{p: p}
+	out := videoOut{p: p, rate: p.video.FrameRate}
 	var serial uint32
 	failed := 0
 	var pk packet // outside the loop: its address goes to the decoder, so it is on the heap
@@ -72,6 +72,11 @@ func (p *Player) decodeVideo() {
 		switch pk.what {
 		case packetLoop:
 			p.vdec.Flush(serial)
+		case packetChange:
+			if c, ok := p.vdec.(*chooser); ok {
+				c.restream(pk.stream)
+			}
+			out.rate, failed = pk.stream.FrameRate, 0
 		case packetEnd:
 			if p.fq.Push(picture{serial: serial}, 0) != nil {
 				return
@@ -98,6 +103,7 @@ func (p *Player) skipToLive(pk *packet) bool {
 // videoOut passes decoded frames on.
 type videoOut struct {
 	p    *Player
+	rate media.Rational
 	from time.Duration   // frames that end before it are decoded but not shown
 	last media.Timestamp // of the frame before, for streams without timestamps
 	step media.Timestamp
@@ -127,7 +133,7 @@ func (o *videoOut) receive(serial uint32) bool {
 			f.Release()
 			continue
 		}
-		if t := p.mediaTime(f.PTS, f.Timebase); t < o.from && t+f.Timebase.Duration(max(f.Duration, 1)) <= o.from {
+		if t := p.mediaTime(f.PTS, f.Timebase); o.from > 0 && t < o.from && t+f.Timebase.Duration(max(f.Duration, 1)) <= o.from {
 			f.Release()
 			p.stats.skipped.Add(1)
 			continue
@@ -144,7 +150,7 @@ func (o *videoOut) receive(serial uint32) bool {
 func (o *videoOut) stamp(f *media.Frame) {
 	if f.Duration.Valid() && f.Duration > 0 {
 		o.step = f.Duration
-	} else if r := o.p.video.FrameRate; r.Valid() {
+	} else if r := o.rate; r.Valid() {
 		o.step = f.Timebase.Ticks(time.Duration(float64(time.Second) / r.Float()))
 	} else if o.step == 0 {
 		o.step = f.Timebase.Ticks(time.Second / 25)
