@@ -47,6 +47,9 @@ type playCommand struct {
 
 	Receive string `enum:"auto,uring,mmsg,net" default:"auto" help:"How packets of live streams are received: ${enum}."`
 
+	sourceFlags
+	Reconnect string `default:"1m" placeholder:"TIME" help:"For how long a live source that broke off is tried again: a time, forever or off."`
+
 	RawSize   string `placeholder:"WxH" help:"Size of headerless video on standard input."`
 	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it."`
 	RawRate   string `placeholder:"FPS" default:"30" help:"Frame rate of headerless video, e.g. 60 or 30000/1001."`
@@ -77,6 +80,12 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 	}
 	if cfg.Media == "" {
 		cfg.Media = builtin
+	}
+	if err := c.apply(&cfg); err != nil {
+		return cfg, err
+	}
+	if cfg.Network.Reconnect, err = parseReconnect(c.Reconnect); err != nil {
+		return cfg, usageError{fmt.Errorf("--reconnect: %w", err)}
 	}
 	if c.Size != "" {
 		if cfg.Width, cfg.Height, err = parseSize(c.Size); err != nil {

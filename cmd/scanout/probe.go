@@ -14,6 +14,7 @@ type probeCommand struct {
 	Media string `arg:"" help:"File, URL or pattern:…"`
 	JSON  bool   `name:"json" help:"Print JSON; with --nal one object a line."`
 	NAL   bool   `name:"nal" help:"Print the NAL units of H.264 or H.265 video, their headers and what becomes of the decoded picture buffer."`
+	sourceFlags
 }
 
 type probeReport struct {
@@ -60,7 +61,11 @@ func (c *probeCommand) Run(env *environment) error {
 	if c.NAL {
 		return probeNAL(env, c.Media, c.JSON)
 	}
-	info, err := player.Probe(env.ctx, player.Config{Media: c.Media, Input: env.in})
+	cfg := player.Config{Media: c.Media, Input: env.in}
+	if err := c.apply(&cfg); err != nil {
+		return err
+	}
+	info, err := player.Probe(env.ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ test=(
 	xvfb openbox x11-apps x11-utils imagemagick xdotool sway grim        # windows on X11 and Wayland, screenshots
 	pulseaudio pulseaudio-utils                                          # a null sink that records what was heard
 	rt-tests                                                             # cyclictest, the scheduler's yardstick
+	python3-gi gir1.2-gst-rtsp-server-1.0                                # an RTSP server
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad # what it sends with
 	libyuv0 libyuv-dev qemu-user                                         # colour conversion: the rival, and arm64
 )
 
