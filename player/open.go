@@ -177,7 +177,8 @@ func (p *Player) openSource(ctx context.Context) error {
 	}
 	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Options: cfg.SourceOptions, Now: clock.Now, Network: file.NetworkConfig{
 		Transport: file.Transport(cfg.Network.Transport), User: cfg.Network.User, Password: cfg.Network.Password,
-		Timeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect, Complete: cfg.MaxSpeed || cfg.written(), Log: cfg.Log}})
+		Timeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect, Complete: cfg.MaxSpeed || cfg.written(),
+		MaxLatency: cfg.MaxLatency, Log: cfg.Log}})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,12 @@ const beginWait = 100 * time.Millisecond
 const blockedAfter = 250 * time.Millisecond
 
 // live reports whether pictures come when they come, and are shown to somebody.
-func (p *Player) live() bool { return p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() }
+func (p *Player) live() bool {
+	// HLS comes in pieces of some seconds and pipes come as fast as they are read: when their
+	// units arrive says nothing, and their own timestamps are what counts.
+	comes := p.info.Live && (p.raw != nil || p.info.LocalTime)
+	return comes && !p.cfg.MaxSpeed && !p.cfg.written()
+}
 
 // policy is what Config.Latency means for this source.
 func (p *Player) policy() pace.Policy {

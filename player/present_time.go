@@ -30,7 +30,7 @@ func (s *presenter) prime(now media.Instant) bool {
 		s.primed = true
 		return true
 	}
-	if !p.info.Live && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
+	if !p.live() && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
 		s.held = true
 		p.clk.Seek(now, s.firstAt, s.serial)
 		s.rest(now.Add(primeStep))
