@@ -54,6 +54,11 @@ func checkFFmpeg(f *findings) {
 		return
 	}
 	f.ok(area, "FFmpeg", "%s (libavcodec %d)", lib.Version, lib.Major)
+	for _, p := range []struct{ name, what string }{{"udp", "udp:// and rtsp://"}, {"tls", "https:// and rtsps://"}, {"srt", "srt://"}, {"rtmp", "rtmp://"}} {
+		if !lib.HasProtocol(p.name) {
+			f.lacks(limited, area, p.what, "this FFmpeg was built without "+p.name, "such addresses cannot be played", "install an FFmpeg that has it: ffmpeg -protocols lists what one has")
+		}
+	}
 	if !lib.Scale {
 		f.lacks(limited, area, "libswscale", "not found", "pictures in rare pixel formats are refused", install("ffmpeg", "ffmpeg-libs", "ffmpeg"))
 	}

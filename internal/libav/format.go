@@ -114,6 +114,12 @@ func (l *Lib) IOSize(ctx FormatContext) int64 {
 	return int64(dl.Call(l.fn.ioSize, pb))
 }
 
+// HasProtocol reports whether this FFmpeg speaks a protocol: "srt", "rtmp", "tls".
+func (l *Lib) HasProtocol(name string) bool {
+	// It is asked for by an address; what does not begin with a known scheme is a file.
+	return name != "" && dl.GoString(l.withStrings(l.fn.findProtocol, []uintptr{hole}, name+"://x")) == name
+}
+
 // StreamCount returns how many streams have been found so far.
 func (l *Lib) StreamCount(ctx FormatContext) int {
 	return int(dl.Load[uint32](uintptr(ctx), l.o.formatContextNbStreams))

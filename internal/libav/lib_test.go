@@ -188,3 +188,13 @@ func TestAllocator(t *testing.T) {
 		t.Error("misaligned slots were accepted")
 	}
 }
+
+func TestProtocols(t *testing.T) {
+	l, err := Open()
+	if err != nil {
+		t.Skipf("needs FFmpeg's libraries: %v", err)
+	}
+	if !l.HasProtocol("udp") || !l.HasProtocol("tcp") || l.HasProtocol("gopherx") || l.HasProtocol("") {
+		t.Errorf("udp %v, tcp %v, gopherx %v, none %v", l.HasProtocol("udp"), l.HasProtocol("tcp"), l.HasProtocol("gopherx"), l.HasProtocol(""))
+	}
+}

@@ -24,7 +24,7 @@ type symbols struct {
 	packetAlloc, packetFree, packetUnref, packetSideDataGet uintptr
 
 	formatAlloc, openInput, findStreamInfo, closeInput, readFrame, seekFrame uintptr
-	ioSize, guessSAR, guessFrameRate, streamGetSideData                      uintptr
+	ioSize, guessSAR, guessFrameRate, streamGetSideData, findProtocol        uintptr
 
 	swrAlloc, swrInit, swrFree, swrConvert, swrDelay uintptr
 
@@ -67,7 +67,7 @@ func (s *symbols) avformat() map[string]*uintptr {
 	return map[string]*uintptr{
 		"avformat_alloc_context": &s.formatAlloc, "avformat_open_input": &s.openInput,
 		"avformat_find_stream_info": &s.findStreamInfo, "avformat_close_input": &s.closeInput,
-		"av_read_frame": &s.readFrame, "av_seek_frame": &s.seekFrame, "avio_size": &s.ioSize,
+		"av_read_frame": &s.readFrame, "av_seek_frame": &s.seekFrame, "avio_size": &s.ioSize, "avio_find_protocol_name": &s.findProtocol,
 		"av_guess_sample_aspect_ratio": &s.guessSAR, "av_guess_frame_rate": &s.guessFrameRate,
 	}
 }
