@@ -97,6 +97,9 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 	if err := p.openPacer(); err != nil {
 		return nil, p.abandon(ErrConfig, err)
 	}
+	if err := p.openTrace(); err != nil {
+		return nil, p.abandon(ErrConfig, err)
+	}
 	if cfg.Start > 0 {
 		if err := p.Seek(cfg.Start); err != nil {
 			return nil, p.abandon(ErrMedia, err)
@@ -364,6 +367,9 @@ func (p *Player) start() {
 	run := func(f func()) {
 		p.stages.Add(1)
 		go f()
+	}
+	if p.trace != nil {
+		run(p.drainTrace)
 	}
 	if p.raw != nil {
 		if p.video != nil {

@@ -52,8 +52,9 @@ func (p *Player) openPacer() (err error) {
 
 // journey is a shown frame's way here, kept until the display reports it.
 type journey struct {
-	number                                      uint64
-	received, assembled, decoded, due, decision media.Instant
+	number                            uint64
+	received, assembled, decoded, due media.Instant
+	behind                            int
 }
 
 // arrive gives a picture of a live source its moment when it is taken from the ring.

@@ -17,6 +17,7 @@ import (
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
+	"github.com/scanout-av/scanout/trace"
 )
 
 // Player plays one source.
@@ -57,6 +58,7 @@ type Player struct {
 	aligns atomic.Int32
 	// soundSpeed is how fast sound should play, as the bits of a float64; 0 is 1.
 	soundSpeed atomic.Uint64
+	trace      *trace.Recorder // nil: none is written
 
 	// serial is the number of the current stretch of playback; older data is stale.
 	serial  atomic.Uint32
@@ -331,6 +333,12 @@ func (p *Player) release() error {
 	}
 	if p.raw != nil {
 		closeOne("source", p.raw)
+	}
+	if p.trace != nil {
+		closeOne("trace", p.trace)
+		if n := p.trace.Lost(); n > 0 {
+			p.log.Warn("the trace is not complete", "lost", n)
+		}
 	}
 	p.stats.inUseAtClose.Store(0)
 	if p.pool != nil {

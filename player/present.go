@@ -56,7 +56,9 @@ type presenter struct {
 	speedAt      media.Instant
 	speedSound   bool // it was asked of the sound
 	journeys     [64]journey
+	lost         journey       // of a frame whose own is gone: nothing is known
 	due          media.Instant // the head's moment, as the pacer was told
+	behind       int           // and how many waited behind it
 
 	fullscreen bool
 	shownOn    media.Display
@@ -273,12 +275,14 @@ func (s *presenter) commands() {
 // dropStale releases the pictures of an older serial that are at hand.
 func (s *presenter) dropStale() {
 	if s.hasHead && s.head.serial != s.serial {
+		s.p.traceDrop(s.head.frame, media.DropStale, 0, clock.Now(), 0)
 		s.head.frame.Release()
 		s.hasHead = false
 		s.p.dropped(media.DropStale, 1)
 	}
 	if s.hasNext && s.next.serial != s.serial {
 		if s.next.frame != nil {
+			s.p.traceDrop(s.next.frame, media.DropStale, 0, clock.Now(), 0)
 			s.next.frame.Release()
 			s.p.dropped(media.DropStale, 1)
 		}
@@ -298,6 +302,7 @@ func (s *presenter) fill() {
 		}
 		if pic.serial != s.serial {
 			if pic.frame != nil {
+				s.p.traceDrop(pic.frame, media.DropStale, 0, clock.Now(), 0)
 				pic.frame.Release()
 				s.p.dropped(media.DropStale, 1)
 			}
@@ -347,11 +352,13 @@ func (s *presenter) round() (done bool, err error) {
 		}
 		s.started, s.began, s.firstAt, s.first = true, now, at, s.number+1
 		s.primed, s.held, s.seen = false, false, false
+		s.due, s.behind = now, 0
 		return s.show(now, 0)
 	}
 	if p.step.Load() {
 		p.clk.Seek(now, at, s.serial)
 		p.clk.Pause(now)
+		s.due, s.behind = now, 0
 		return s.show(now, now)
 	}
 	if !s.primed && !s.prime(now) {
@@ -377,6 +384,7 @@ func (s *presenter) round() (done bool, err error) {
 		s.rest(d.Until)
 		return false, nil
 	case pace.Drop:
+		p.traceDrop(s.head.frame, d.Reason, c.Due, now, c.Behind)
 		s.advance()
 		return false, nil
 	}
@@ -418,7 +426,7 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 	if p.cfg.OnPresent != nil {
 		p.cfg.OnPresent(&s.sched)
 	}
-	s.journeys[s.number%uint64(len(s.journeys))] = journey{s.number, f.Received, f.Assembled, f.Decoded, s.due, now}
+	s.journeys[s.number%uint64(len(s.journeys))] = journey{s.number, f.Received, f.Assembled, f.Decoded, s.due, s.behind}
 	f.Retain() // one for the sink, one to draw it again
 	s.hasHead = false
 	prev := s.shown

@@ -56,7 +56,7 @@ func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
 	if c.Due, ok = s.moment(&s.head, at); !ok {
 		return c, false
 	}
-	s.due = c.Due
+	s.due, s.behind = c.Due, 0
 	c.Media, c.Received, c.Ready = at, f.Received, f.Decoded
 	c.Duration = f.Timebase.Duration(f.Duration)
 	c.Free = p.asink == nil || p.free.Load() == s.serial
@@ -64,6 +64,7 @@ func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
 		n := s.next.frame
 		c.NextDue, c.HasNext = s.moment(&s.next, p.mediaTime(n.PTS, n.Timebase))
 		c.Behind = 1 + p.fq.Len()
+		s.behind = c.Behind
 	}
 	return c, true
 }
@@ -167,10 +168,10 @@ func (s *presenter) feedback() {
 			due, _ = p.clk.Instant(p.mediaTime(s.fb.PTS, s.fb.Timebase))
 		}
 		j := &s.journeys[s.fb.Number%uint64(len(s.journeys))]
-		received := j.received
 		if j.number != s.fb.Number {
-			received = 0 // overwritten: the display reports more than a second late
+			j = &s.lost // overwritten: the display reports more than a second late
 		}
-		p.stats.observe(&s.fb, due, received)
+		p.stats.observe(&s.fb, due, j.received)
+		p.traceShown(&s.fb, j)
 	}
 }

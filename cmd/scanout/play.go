@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -114,7 +115,7 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 	return cfg, nil
 }
 
-func (c *playCommand) Run(env *environment) error {
+func (c *playCommand) Run(env *environment) (err error) {
 	cfg, err := c.config(env)
 	if err != nil {
 		return err
@@ -133,6 +134,15 @@ func (c *playCommand) Run(env *environment) error {
 		return err
 	}
 	defer to.close()
+	if c.Trace != "" {
+		f, err := os.Create(c.Trace)
+		if err != nil {
+			return fmt.Errorf("%w: cannot write the trace (choose another place): %w", player.ErrOutput, err)
+		}
+		buffered := bufio.NewWriterSize(f, 1<<16)
+		cfg.Trace = buffered
+		defer func() { err = errors.Join(err, buffered.Flush(), f.Close()) }()
+	}
 	p, err := player.Open(env.ctx, cfg)
 	if err != nil {
 		return err
