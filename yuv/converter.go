@@ -18,6 +18,7 @@ type Converter struct {
 	// Byte offsets of the first Y, U and V sample in their planes.
 	yo, uo, vo int
 	steps      []step // the vector kernels, widest first
+	near       int    // bytes of a destination that probably lies in the cache
 	between    between
 }
 
@@ -28,9 +29,10 @@ type consts [constVectors][64]byte
 // multiple of its step's block.
 type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *byte)
 
-// step is a kernel with its non-temporal sibling and the pixels that it takes at a time.
+// step is a kernel with its siblings and the pixels that it takes at a time.
 type step struct {
 	run, nt kernel
+	near    kernel // does not ask for the destination ahead
 	block   int
 	rows    int // 1 when the kernel never takes a second row
 	k       *consts
@@ -48,7 +50,7 @@ func New(cfg Config) (*Converter, error) {
 
 // newConverter is New with a variant that may be none of this CPU's.
 func newConverter(cfg Config) (*Converter, error) {
-	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24}
+	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24, near: nearBytes()}
 	if c.variant == Auto {
 		c.variant = best()
 	}
@@ -124,8 +126,11 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 	var run kernel
 	whole, again := 0, 0 // columns in whole blocks; where the last block begins
 	if s != nil {
-		if run = s.run; nt {
+		switch run = s.run; {
+		case nt:
 			run = s.nt
+		case src.Height <= c.near/stride:
+			run = s.near
 		}
 		whole = w &^ (s.block - 1)
 		// What is left of a row goes through the last block that begins on an even

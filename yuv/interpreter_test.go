@@ -404,6 +404,7 @@ func interpret(t *testing.T, all map[string]*program, c *Converter) {
 		}
 	}
 	for i := range c.steps {
-		c.steps[i].run, c.steps[i].nt = wrap(c.steps[i].run), wrap(c.steps[i].nt)
+		s := &c.steps[i]
+		s.run, s.nt, s.near = wrap(s.run), wrap(s.nt), wrap(s.near)
 	}
 }

@@ -22,6 +22,9 @@ func hasVariant(v Variant) bool {
 	return false
 }
 
+// nearBytes is how large a destination may be to lie in the second-level cache.
+func nearBytes() int { return max(cpuid.CPU.Cache.L2, 512<<10) / 2 }
+
 // vectorSteps returns c's kernels, the widest first. Narrow pictures and what is left of
 // a row go to the next one, and then to the scalar code.
 func vectorSteps(c *Converter) []step {
@@ -39,10 +42,10 @@ func vectorSteps(c *Converter) []step {
 }
 
 func newStep(c *Converter, v Variant, block int) step {
-	rgba, nt, rgb24 := kernels(v, c.g.kind)
-	s := step{run: rgba, nt: nt, block: block, rows: 2, k: new(consts)}
+	rgba, nt, near, rgb24 := kernels(v, c.g.kind)
+	s := step{run: rgba, nt: nt, near: near, block: block, rows: 2, k: new(consts)}
 	if c.cfg.To.bytesPerPixel() == 3 {
-		s.run, s.nt = rgb24, rgb24
+		s.run, s.nt, s.near = rgb24, rgb24, rgb24
 	}
 	s.k.fill(c, v, block)
 	return s

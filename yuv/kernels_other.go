@@ -11,6 +11,8 @@ func vectorSteps(*Converter) []step { return nil }
 
 func storeFence() {}
 
+func nearBytes() int { return 0 }
+
 func reverseSteps(*Reverse) []reverseStep { return nil }
 
 func (*between) vectors(*Converter) {}

@@ -14,6 +14,11 @@ func planar420RGBAAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v 
 //go:noescape
 func planar420RGBANTAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// planar420RGBANearAVX512VBMI converts 2 row(s).
+//
+//go:noescape
+func planar420RGBANearAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // planar420RGB24AVX512VBMI converts 2 row(s).
 //
 //go:noescape
@@ -28,6 +33,11 @@ func planar422RGBAAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v 
 //
 //go:noescape
 func planar422RGBANTAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// planar422RGBANearAVX512VBMI converts 1 row(s).
+//
+//go:noescape
+func planar422RGBANearAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // planar422RGB24AVX512VBMI converts 1 row(s).
 //
@@ -44,6 +54,11 @@ func semiRGBAAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte
 //go:noescape
 func semiRGBANTAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// semiRGBANearAVX512VBMI converts 2 row(s).
+//
+//go:noescape
+func semiRGBANearAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // semiRGB24AVX512VBMI converts 2 row(s).
 //
 //go:noescape
@@ -58,6 +73,11 @@ func planar420RGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byt
 //
 //go:noescape
 func planar420RGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// planar420RGBANearAVX512 converts 2 row(s).
+//
+//go:noescape
+func planar420RGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // planar420RGB24AVX512 converts 2 row(s).
 //
@@ -74,6 +94,11 @@ func planar422RGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byt
 //go:noescape
 func planar422RGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// planar422RGBANearAVX512 converts 1 row(s).
+//
+//go:noescape
+func planar422RGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // planar422RGB24AVX512 converts 1 row(s).
 //
 //go:noescape
@@ -88,6 +113,11 @@ func fullRGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n 
 //
 //go:noescape
 func fullRGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// fullRGBANearAVX512 converts 1 row(s).
+//
+//go:noescape
+func fullRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // fullRGB24AVX512 converts 1 row(s).
 //
@@ -104,6 +134,11 @@ func semiRGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n 
 //go:noescape
 func semiRGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// semiRGBANearAVX512 converts 2 row(s).
+//
+//go:noescape
+func semiRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // semiRGB24AVX512 converts 2 row(s).
 //
 //go:noescape
@@ -118,6 +153,11 @@ func i010RGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n 
 //
 //go:noescape
 func i010RGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// i010RGBANearAVX512 converts 2 row(s).
+//
+//go:noescape
+func i010RGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // i010RGB24AVX512 converts 2 row(s).
 //
@@ -134,6 +174,11 @@ func p010RGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n 
 //go:noescape
 func p010RGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// p010RGBANearAVX512 converts 2 row(s).
+//
+//go:noescape
+func p010RGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // p010RGB24AVX512 converts 2 row(s).
 //
 //go:noescape
@@ -148,6 +193,11 @@ func packedRGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, 
 //
 //go:noescape
 func packedRGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// packedRGBANearAVX512 converts 1 row(s).
+//
+//go:noescape
+func packedRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // packedRGB24AVX512 converts 1 row(s).
 //
@@ -164,6 +214,11 @@ func planar420RGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte,
 //go:noescape
 func planar420RGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// planar420RGBANearAVX2 converts 2 row(s).
+//
+//go:noescape
+func planar420RGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // planar420RGB24AVX2 converts 2 row(s).
 //
 //go:noescape
@@ -178,6 +233,11 @@ func planar422RGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte,
 //
 //go:noescape
 func planar422RGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// planar422RGBANearAVX2 converts 1 row(s).
+//
+//go:noescape
+func planar422RGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // planar422RGB24AVX2 converts 1 row(s).
 //
@@ -194,6 +254,11 @@ func fullRGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n in
 //go:noescape
 func fullRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// fullRGBANearAVX2 converts 1 row(s).
+//
+//go:noescape
+func fullRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // fullRGB24AVX2 converts 1 row(s).
 //
 //go:noescape
@@ -208,6 +273,11 @@ func semiRGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n in
 //
 //go:noescape
 func semiRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRGBANearAVX2 converts 2 row(s).
+//
+//go:noescape
+func semiRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // semiRGB24AVX2 converts 2 row(s).
 //
@@ -224,6 +294,11 @@ func i010RGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n in
 //go:noescape
 func i010RGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// i010RGBANearAVX2 converts 2 row(s).
+//
+//go:noescape
+func i010RGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // i010RGB24AVX2 converts 2 row(s).
 //
 //go:noescape
@@ -239,6 +314,11 @@ func p010RGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n in
 //go:noescape
 func p010RGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// p010RGBANearAVX2 converts 2 row(s).
+//
+//go:noescape
+func p010RGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // p010RGB24AVX2 converts 2 row(s).
 //
 //go:noescape
@@ -253,6 +333,11 @@ func packedRGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n 
 //
 //go:noescape
 func packedRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// packedRGBANearAVX2 converts 1 row(s).
+//
+//go:noescape
+func packedRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // packedRGB24AVX2 converts 1 row(s).
 //

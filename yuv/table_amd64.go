@@ -7,62 +7,62 @@ package yuv
 // constVectors is how many vectors the kernels' constant block has.
 const constVectors = 23
 
-// kernels returns the kernels of a variant for RGBA, RGBA past the caches, and RGB24.
-func kernels(v Variant, k kind) (rgba, nt, rgb24 kernel) {
+// kernels returns the kernels of a variant for RGBA, RGBA past the caches and within them, and RGB24.
+func kernels(v Variant, k kind) (rgba, nt, near, rgb24 kernel) {
 	switch v {
 	case AVX512VBMI:
 		switch k {
 		case kindPlanar420:
-			return planar420RGBAAVX512VBMI, planar420RGBANTAVX512VBMI, planar420RGB24AVX512VBMI
+			return planar420RGBAAVX512VBMI, planar420RGBANTAVX512VBMI, planar420RGBANearAVX512VBMI, planar420RGB24AVX512VBMI
 		case kindPlanar422:
-			return planar422RGBAAVX512VBMI, planar422RGBANTAVX512VBMI, planar422RGB24AVX512VBMI
+			return planar422RGBAAVX512VBMI, planar422RGBANTAVX512VBMI, planar422RGBANearAVX512VBMI, planar422RGB24AVX512VBMI
 		case kindFull:
-			return fullRGBAAVX512, fullRGBANTAVX512, fullRGB24AVX512
+			return fullRGBAAVX512, fullRGBANTAVX512, fullRGBANearAVX512, fullRGB24AVX512
 		case kindSemi:
-			return semiRGBAAVX512VBMI, semiRGBANTAVX512VBMI, semiRGB24AVX512VBMI
+			return semiRGBAAVX512VBMI, semiRGBANTAVX512VBMI, semiRGBANearAVX512VBMI, semiRGB24AVX512VBMI
 		case kindI010:
-			return i010RGBAAVX512, i010RGBANTAVX512, i010RGB24AVX512
+			return i010RGBAAVX512, i010RGBANTAVX512, i010RGBANearAVX512, i010RGB24AVX512
 		case kindP010:
-			return p010RGBAAVX512, p010RGBANTAVX512, p010RGB24AVX512
+			return p010RGBAAVX512, p010RGBANTAVX512, p010RGBANearAVX512, p010RGB24AVX512
 		case kindPacked:
-			return packedRGBAAVX512, packedRGBANTAVX512, packedRGB24AVX512
+			return packedRGBAAVX512, packedRGBANTAVX512, packedRGBANearAVX512, packedRGB24AVX512
 		}
 	case AVX512:
 		switch k {
 		case kindPlanar420:
-			return planar420RGBAAVX512, planar420RGBANTAVX512, planar420RGB24AVX512
+			return planar420RGBAAVX512, planar420RGBANTAVX512, planar420RGBANearAVX512, planar420RGB24AVX512
 		case kindPlanar422:
-			return planar422RGBAAVX512, planar422RGBANTAVX512, planar422RGB24AVX512
+			return planar422RGBAAVX512, planar422RGBANTAVX512, planar422RGBANearAVX512, planar422RGB24AVX512
 		case kindFull:
-			return fullRGBAAVX512, fullRGBANTAVX512, fullRGB24AVX512
+			return fullRGBAAVX512, fullRGBANTAVX512, fullRGBANearAVX512, fullRGB24AVX512
 		case kindSemi:
-			return semiRGBAAVX512, semiRGBANTAVX512, semiRGB24AVX512
+			return semiRGBAAVX512, semiRGBANTAVX512, semiRGBANearAVX512, semiRGB24AVX512
 		case kindI010:
-			return i010RGBAAVX512, i010RGBANTAVX512, i010RGB24AVX512
+			return i010RGBAAVX512, i010RGBANTAVX512, i010RGBANearAVX512, i010RGB24AVX512
 		case kindP010:
-			return p010RGBAAVX512, p010RGBANTAVX512, p010RGB24AVX512
+			return p010RGBAAVX512, p010RGBANTAVX512, p010RGBANearAVX512, p010RGB24AVX512
 		case kindPacked:
-			return packedRGBAAVX512, packedRGBANTAVX512, packedRGB24AVX512
+			return packedRGBAAVX512, packedRGBANTAVX512, packedRGBANearAVX512, packedRGB24AVX512
 		}
 	case AVX2:
 		switch k {
 		case kindPlanar420:
-			return planar420RGBAAVX2, planar420RGBANTAVX2, planar420RGB24AVX2
+			return planar420RGBAAVX2, planar420RGBANTAVX2, planar420RGBANearAVX2, planar420RGB24AVX2
 		case kindPlanar422:
-			return planar422RGBAAVX2, planar422RGBANTAVX2, planar422RGB24AVX2
+			return planar422RGBAAVX2, planar422RGBANTAVX2, planar422RGBANearAVX2, planar422RGB24AVX2
 		case kindFull:
-			return fullRGBAAVX2, fullRGBANTAVX2, fullRGB24AVX2
+			return fullRGBAAVX2, fullRGBANTAVX2, fullRGBANearAVX2, fullRGB24AVX2
 		case kindSemi:
-			return semiRGBAAVX2, semiRGBANTAVX2, semiRGB24AVX2
+			return semiRGBAAVX2, semiRGBANTAVX2, semiRGBANearAVX2, semiRGB24AVX2
 		case kindI010:
-			return i010RGBAAVX2, i010RGBANTAVX2, i010RGB24AVX2
+			return i010RGBAAVX2, i010RGBANTAVX2, i010RGBANearAVX2, i010RGB24AVX2
 		case kindP010:
-			return p010RGBAAVX2, p010RGBANTAVX2, p010RGB24AVX2
+			return p010RGBAAVX2, p010RGBANTAVX2, p010RGBANearAVX2, p010RGB24AVX2
 		case kindPacked:
-			return packedRGBAAVX2, packedRGBANTAVX2, packedRGB24AVX2
+			return packedRGBAAVX2, packedRGBANTAVX2, packedRGBANearAVX2, packedRGB24AVX2
 		}
 	}
-	return nil, nil, nil
+	return nil, nil, nil, nil
 }
 
 // betweenKernel returns the number of a kernel that interpolates chroma, and its block.

@@ -86,3 +86,14 @@ func BenchmarkClockGettimeSyscall(b *testing.B) {
 		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	}
 }
+
+func TestThreadCPU(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	start := ThreadCPU()
+	for ThreadCPU() == start { // ends only if the clock moves
+	}
+	if start <= 0 {
+		t.Errorf("%v", start)
+	}
+}

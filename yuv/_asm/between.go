@@ -264,7 +264,7 @@ func betweens() string {
 				kinds = "(k == kindPlanar420 || k == kindPlanar422)"
 			}
 			for _, s := range []siting{onEven, midway} {
-				for _, o := range []output{outputs[0], outputs[2]} {
+				for _, o := range []output{outputs[0], outputs[3]} {
 					g := &gen{variant: v, layout: l, output: o}
 					fmt.Fprintf(&names, "\tcase v >= %s && %s && %smidway && bpp == %d:\n\t\treturn %d, %d\n",
 						v.name, kinds, map[bool]string{s == onEven: "!"}[true], o.bpp, len(calls), g.bytes())
