@@ -350,7 +350,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 		// One commit is taken up at a refresh. Presenting earlier would block in the driver,
 		// for as long as the window is hidden.
 		if err := w.await(0, w.cfg.Now().Add(max(3*w.interval(), 50*time.Millisecond))); err != nil {
-			w.stale = true // with what was drawn
+			w.stale, w.acquired = true, false // the image goes with what was drawn
 			if err == media.ErrAgain {
 				err = media.ErrOutOfDate
 			}

@@ -51,6 +51,7 @@ var benchmarks = []benchmark{
 	{"ffi", "one call of a C function", benchFFI},
 	{"pacing", "every source rate on every display rate, on a simulated display", benchPacing},
 	{"scheduler", "lateness of waking up at an absolute moment", benchScheduler},
+	{"window", "pictures in a window, by the stamps of the display", benchWindow},
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
 	{"yuv", "colour conversion on the CPU", benchYUV},
 	{"receive", "datagrams from the kernel into the program", benchReceive},
