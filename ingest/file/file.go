@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -344,7 +345,11 @@ func (s *Source) fetch() (libav.Packet, error) {
 			return p, nil
 		}
 		// A demuxer may ask for another try; one that never gets on has ended.
-		if err == media.ErrAgain && again < 1000 && s.stop.Load() == stopNot {
+		// An interrupted one asks for that, too, or says so in the next call.
+		if late == nil && errors.Is(err, libav.ErrExit) {
+			late = errLate
+		}
+		if err == media.ErrAgain && late == nil && again < 1000 && s.stop.Load() == stopNot {
 			continue
 		}
 		s.packets.put(p)

@@ -27,6 +27,9 @@ const (
 	// maxBurst is how much a live server sends at once to who has just come: a key frame
 	// interval. One that sends more plays a recording.
 	maxBurst = 20 * time.Second
+	// watched is how much of what comes over HTTP is looked at to tell a live source from a
+	// recording that is sent as fast as it is read.
+	watched = 200 * time.Millisecond
 	// maxBacklog and maxBacklogBytes bound what is read ahead at the beginning.
 	maxBacklog      = 4096
 	maxBacklogBytes = 32 << 20
@@ -114,7 +117,9 @@ func (l *live) begin() bool {
 	s := l.s
 	l.begun = true
 	bytes, n, waited := 0, 0, false
-	var first int64
+	var first, since int64 // of the sender's timeline
+	var at media.Instant
+	waiting := false
 	for len(s.queue) < maxBacklog && bytes < maxBacklogBytes && s.stop.Load() == stopNot {
 		before := s.now()
 		p, err := s.fetch()
@@ -135,10 +140,20 @@ func (l *live) begin() bool {
 		if n++; n == 1 {
 			first = ts
 		}
-		if now.Sub(before) >= fresh {
+		if wait := now.Sub(before); wait >= fresh && s.net.live {
 			l.observe(ts, now)
 			waited = true
 			break
+		} else if span := time.Duration(ts - since); wait >= fresh && !waiting {
+			waiting, since, at = true, ts, now
+		} else if waiting && span >= watched {
+			// A busy server makes wait, too; a live one takes its time.
+			if now.Sub(at) >= watched/2 {
+				l.observe(ts, now)
+				waited = true
+				break
+			}
+			waiting = false
 		}
 		if !s.net.live && time.Duration(ts-first) > maxBurst {
 			return false

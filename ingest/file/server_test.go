@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -485,6 +486,32 @@ func TestUDPSilence(t *testing.T) {
 	defer cancel()
 	if _, err := Open(ctx, Config{URL: url}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestUDPSenderGone plays until the sender falls silent, and says so.
+func TestUDPSenderGone(t *testing.T) {
+	path := generate(t, "a.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-t", "2", "-c:v", "libx264", "-g", "10")
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "udp://" + c.LocalAddr().String()
+	c.Close()
+	avtest.StartFFmpeg(t, "-re", "-i", path, "-c", "copy", "-f", "mpegts", url+"?pkt_size=1316")
+	s, err := Open(context.Background(), Config{URL: url, Network: NetworkConfig{Timeout: 3 * time.Second, Reconnect: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	units := 0
+	var au media.AccessUnit
+	for err = s.Read(&au); err == nil; err = s.Read(&au) {
+		units++
+		au.Release()
+	}
+	if units == 0 || !strings.Contains(err.Error(), "is the sender running") || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("%d units, %v", units, err)
 	}
 }
 
