@@ -112,6 +112,12 @@ func checkWindow(f *findings) {
 		return
 	}
 	f.ok("display", "display", "%s", strings.TrimSpace(os.Getenv("WAYLAND_DISPLAY")+" "+os.Getenv("DISPLAY")))
+	if os.Getenv("WAYLAND_DISPLAY") != "" {
+		f.ok("display", "presentation times", "the compositor's own (presentation-time); estimated by frame callbacks where it does not answer")
+	} else if runtime.GOOS == "linux" {
+		f.lacks(limited, "display", "presentation times", "X11: Vulkan's present_wait where the driver has it, else estimated",
+			"missed refreshes are not seen, only guessed", "a Wayland session")
+	}
 }
 
 // install returns the command that installs a package here.
