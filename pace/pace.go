@@ -199,10 +199,10 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	}
 	if p.recently(now) {
 		switch {
-		case pl.outpaced && pl.target.Sub(c.Due) < p.period():
-			return p.drop(&c, now, media.DropOutpaced)
+		case pl.outpaced && c.NextDue.Add(p.period()) <= now:
+			return p.drop(&c, now, media.DropLate) // there were refreshes for it, and it was not here
 		case pl.outpaced:
-			return p.drop(&c, now, media.DropLate)
+			return p.drop(&c, now, media.DropOutpaced)
 		case late > max(p.cfg.LateTolerance, c.Duration) && !p.cfg.Live:
 			return p.drop(&c, now, media.DropLate)
 		}

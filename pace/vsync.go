@@ -41,8 +41,10 @@ type Vsync struct {
 	recent [vsyncStart]stampedAt
 	n      int
 	// bad weighs stamps that did not fit against those that did.
-	bad   int
-	noise float64 // mean square distance of those that fit, in periods
+	bad int
+	// candidate is a period that was found once and waits to be found again.
+	candidate float64
+	noise     float64 // mean square distance of those that fit, in periods
 	// restarts counts new lines since the last good stretch.
 	restarts  int
 	irregular bool
@@ -197,6 +199,12 @@ func (v *Vsync) draw() {
 		}
 		return
 	}
+	if off := math.Abs(period/v.nominal - 1); off > 0.02 && math.Abs(period/v.candidate-1) > 0.01 {
+		// A rate that the display does not admit to is believed the second time: nine stamps
+		// of a machine that stutters can look like anything.
+		v.candidate, v.n = period, 0
+		return
+	}
 	if changed {
 		v.restarts++
 		v.irregular = v.irregular || v.restarts > maxRestarts
@@ -253,9 +261,8 @@ func (v *Vsync) rhythm() (period float64, ok bool) {
 	if math.Abs(period/v.nominal-1) < 0.02 {
 		period = v.nominal
 	}
-	// Two stamps with the jitter that is let pass differ by √2 times as much; evenly
-	// distributed gaps are 0.29 off on average.
-	ok = best < (vsyncStart-1)*0.2*0.2 && period > v.nominal/2 && period < v.nominal*2
+	// Evenly distributed gaps are 0.29 off on average; 1 ms of jitter at 144 Hz makes 0.12.
+	ok = best < (vsyncStart-1)*0.15*0.15 && period > v.nominal/2 && period < v.nominal*2
 	return period, ok
 }
 
