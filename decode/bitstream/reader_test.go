@@ -98,13 +98,22 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// FuzzReader takes data as a payload, which ops read, and as units in every framing.
 func FuzzReader(f *testing.F) {
 	for _, p := range payloads {
 		for _, o := range readerOps {
 			f.Add(p, o)
 		}
 	}
-	f.Fuzz(func(t *testing.T, payload, ops []byte) { checkReader(t, payload, ops[:min(len(ops), 200)]) })
+	for _, s := range streams {
+		f.Add(s.data, []byte{33, 33})
+	}
+	f.Fuzz(func(t *testing.T, data, ops []byte) {
+		checkReader(t, data, ops[:min(len(ops), 200)])
+		for size := range 5 {
+			_, _ = units(t, Framing{LengthSize: size}, data)
+		}
+	})
 }
 
 func TestReaderCodes(t *testing.T) {
@@ -204,13 +213,6 @@ func TestFraming(t *testing.T) {
 			t.Errorf("%s: %q %v, want %q %v", s.name, got, err, s.want, s.err)
 		}
 	}
-}
-
-func FuzzFraming(f *testing.F) {
-	for _, s := range streams {
-		f.Add(s.data, uint8(s.framing.LengthSize))
-	}
-	f.Fuzz(func(t *testing.T, data []byte, size uint8) { units(t, Framing{LengthSize: int(size % 5)}, data) })
 }
 
 func TestSampleAspect(t *testing.T) {

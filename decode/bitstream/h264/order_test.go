@@ -43,7 +43,7 @@ var generated = []struct {
 }
 
 func codeH264(t testing.TB, args []string) string {
-	return avtest.Encode(t, "264", 45, append([]string{"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "medium"}, args...)...)
+	return avtest.Encode(t, "264", 36, append([]string{"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "medium"}, args...)...)
 }
 
 // accessUnits cuts a raw stream.

@@ -114,6 +114,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
+// FuzzParameterSets takes data as a unit of every kind and as a container's record.
 func FuzzParameterSets(f *testing.F) {
 	for _, name := range small {
 		data := read(f, name)
@@ -127,7 +128,11 @@ func FuzzParameterSets(f *testing.F) {
 			pos = n.After()
 		}
 	}
+	f.Add(avcC(read(f, small[0])))
+	f.Add([]byte{1, 100, 0, 10, 255, 225, 0})
+	f.Add([]byte{0, 0, 0, 1, 0x67})
 	f.Fuzz(func(t *testing.T, nal []byte) {
+		_, _ = NewDecoder(Config{ExtraData: nal})
 		s, err := ParseSPS(nal)
 		if err == nil {
 			if c := s.Crop(); c.X < 0 || c.Y < 0 || c.Width <= 0 || c.Height <= 0 || c.X+c.Width > s.CodedWidth() || c.Y+c.Height > s.CodedHeight() {
@@ -146,13 +151,6 @@ func FuzzParameterSets(f *testing.F) {
 		var sei SEI
 		_ = sei.Parse(nal, s)
 	})
-}
-
-func FuzzExtraData(f *testing.F) {
-	f.Add(avcC(read(f, small[0])))
-	f.Add([]byte{1, 100, 0, 10, 255, 225, 0})
-	f.Add([]byte{0, 0, 0, 1, 0x67})
-	f.Fuzz(func(t *testing.T, extra []byte) { _, _ = NewDecoder(Config{ExtraData: extra}) })
 }
 
 // avcC makes the record of a stream with one SPS and one PPS.

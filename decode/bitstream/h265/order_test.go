@@ -49,7 +49,7 @@ func codeH265(t testing.TB, pixels, size, params string) string {
 	if size != "" {
 		args = append([]string{"-s", size}, args...)
 	}
-	return avtest.Encode(t, "265", 45, args...)
+	return avtest.Encode(t, "265", 36, args...)
 }
 
 // accessUnits cuts a raw stream.

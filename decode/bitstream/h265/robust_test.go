@@ -111,6 +111,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
+// FuzzParameterSets takes data as a unit of every kind and as a container's record.
 func FuzzParameterSets(f *testing.F) {
 	for _, name := range small {
 		data := read(f, name)
@@ -124,7 +125,10 @@ func FuzzParameterSets(f *testing.F) {
 			pos = n.After()
 		}
 	}
+	f.Add(hvcC(read(f, small[0])))
+	f.Add([]byte{0, 0, 0, 1, 0x42, 1})
 	f.Fuzz(func(t *testing.T, nal []byte) {
+		_, _ = NewDecoder(Config{ExtraData: nal})
 		_, _ = ParseVPS(nal)
 		s, err := ParseSPS(nal)
 		if err == nil {
@@ -151,12 +155,6 @@ func FuzzParameterSets(f *testing.F) {
 		var sei SEI
 		_ = sei.Parse(nal, s)
 	})
-}
-
-func FuzzExtraData(f *testing.F) {
-	f.Add(hvcC(read(f, small[0])))
-	f.Add([]byte{0, 0, 0, 1, 0x42, 1})
-	f.Fuzz(func(t *testing.T, extra []byte) { _, _ = NewDecoder(Config{ExtraData: extra}) })
 }
 
 // hvcC makes the record of a stream with one set of each kind.
