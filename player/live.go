@@ -9,6 +9,7 @@ import (
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/ingest/rtp"
 	"github.com/scanout-av/scanout/internal/udp"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // isRTP reports whether a medium is an RTP stream: an address, or the file of a session
@@ -24,10 +25,22 @@ const maxMissingWait = 500 * time.Millisecond
 
 func (p *Player) openRTP(ctx context.Context) (err error) {
 	cfg := &p.cfg
-	c := rtp.Config{Name: cfg.Media, Now: clock.Now, Log: p.log, OpenTimeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect}
+	c := rtp.Config{Name: cfg.Media, Now: clock.Now, Log: p.log, Complete: cfg.MaxSpeed || cfg.written(), OpenTimeout: cfg.Network.Timeout,
+		Reconnect: cfg.Network.Reconnect, Freshest: cfg.Latency == LatencyFreshest, MaxLatency: cfg.MaxLatency}
 	if c.Reconnect < 0 {
 		c.Reconnect = rtp.DefaultLinger
 	}
+	if c.MaxLatency == 0 {
+		switch cfg.Latency {
+		case LatencySmooth:
+			c.MaxLatency = pace.DefaultMaxLatency(pace.PolicySmooth)
+		case LatencyFreshest:
+			c.MaxLatency = pace.DefaultMaxLatency(pace.PolicyFreshest)
+		default:
+			c.MaxLatency = pace.DefaultMaxLatency(pace.PolicyBalanced)
+		}
+	}
+	c.MaxLatency = min(c.MaxLatency, maxMissingWait)
 	if c.Receive, err = udp.ParsePath(cfg.Receive); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	// Freshest waits for missing packets for FreshestWait at most.
 	Freshest bool
 	Damage   Damage
+	// Complete hands on everything, however late it is read: for outputs to files.
+	Complete bool
 	// AnySource takes packets of every sender as they come, instead of the first one's.
 	AnySource bool
 	// OpenTimeout is how long Open waits for what it needs to know; 0 is

@@ -71,6 +71,9 @@ func open(ctx context.Context, cfg Config) (*Source, error) {
 func newSource(cfg Config) *Source {
 	s := &Source{cfg: cfg, epoch: cfg.Now(), queue: newQueue(), units: newUnitStore(cfg.MaxMemory),
 		news: make(chan struct{}, 1), stale: max(2*cfg.MaxLatency, 500*time.Millisecond)}
+	if cfg.Complete {
+		s.stale = 24 * time.Hour
+	}
 	for i := range cfg.Description.Media {
 		s.tracks = append(s.tracks, newTrack(s, i, &cfg.Description.Media[i]))
 	}

@@ -1,0 +1,220 @@
+package rtp
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/internal/udp"
+	"github.com/scanout-av/scanout/media"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// freePorts returns an even port of this machine that is free together with the one after
+// it.
+func freePorts(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		a, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := a.LocalAddr().(*net.UDPAddr).Port
+		a.Close()
+		if port%2 == 1 {
+			continue
+		}
+		b, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
+		if err == nil {
+			b.Close()
+			return port
+		}
+	}
+	t.Fatal("no two free ports in a row")
+	return 0
+}
+
+func need(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("needs %s: bash internal/ci/packages.sh test", program)
+	}
+	return path
+}
+
+// packetsOf returns the MD5s of a file's packets, by FFmpeg.
+func packetsOf(t *testing.T, file string) (sums []string) {
+	t.Helper()
+	out, err := exec.Command(need(t, "ffmpeg"), "-v", "error", "-i", file, "-map", "0:a", "-c", "copy", "-f", "framemd5", "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "#") {
+			sums = append(sums, strings.TrimSpace(strings.Split(line, ",")[5])) // side data follows
+		}
+	}
+	return sums
+}
+
+// TestSoundOfOthers: the access units of sound that FFmpeg and GStreamer send are the
+// packets of the file, on every way to receive.
+func TestSoundOfOthers(t *testing.T) {
+	aac := "a=rtpmap:97 MPEG4-GENERIC/48000/2\na=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3; config=1190\n"
+	opus := "a=rtpmap:97 opus/48000/2\n"
+	tests := []struct {
+		name, sdp, file, codec, gst string
+		path                        udp.Path
+	}{
+		{"opus from ffmpeg", opus, "a.mkv", "libopus", "", udp.PathAuto},
+		{"opus from gstreamer", opus, "a.mkv", "libopus", "matroskademux ! rtpopuspay", udp.PathNet},
+		{"aac from ffmpeg", aac, "a.mp4", "aac", "", udp.PathMMsg},
+		{"aac from gstreamer", aac, "a.mp4", "aac", "qtdemux ! aacparse ! rtpmp4gpay", udp.PathURing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), tt.file)
+			if out, err := exec.Command(need(t, "ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "anoisesrc=sample_rate=48000:amplitude=0.3,aeval=val(0)|val(0)", "-t", "2",
+				"-c:a", tt.codec, "-b:a", "96k", file).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			want := packetsOf(t, file)
+			port := freePorts(t)
+			d, err := Parse([]byte(fmt.Sprintf("v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 97\n%s", port, tt.sdp)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(context.Background(), Config{Description: d, Now: clock.Now, Receive: tt.path, Complete: true, Linger: 300 * time.Millisecond})
+			if err != nil && tt.path != udp.PathAuto && tt.path != udp.PathNet {
+				t.Skipf("needs Linux's %v: %v", tt.path, err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			send := exec.Command(need(t, "ffmpeg"), "-v", "error", "-re", "-i", file, "-map", "0:a", "-c", "copy", "-f", "rtp",
+				"-rtpflags", "+send_bye", "-payload_type", "97", fmt.Sprintf("rtp://127.0.0.1:%d", port))
+			if tt.gst != "" {
+				send = exec.Command(need(t, "gst-launch-1.0"), append([]string{"-q"}, strings.Fields(fmt.Sprintf(
+					"rtpbin name=b filesrc location=%s ! %s pt=97 ! b.send_rtp_sink_0 b.send_rtp_src_0 ! udpsink host=127.0.0.1 port=%d "+
+						"b.send_rtcp_src_0 ! udpsink host=127.0.0.1 port=%d sync=false async=false", file, tt.gst, port, port+1))...)...)
+			}
+			sent := make(chan error, 1)
+			go func() {
+				out, err := send.CombinedOutput()
+				if err != nil {
+					err = fmt.Errorf("%w\n%s", err, out)
+				}
+				sent <- err
+			}()
+			var got []string
+			var au media.AccessUnit
+			last := media.NoTimestamp
+			for {
+				err := s.Read(&au)
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum := md5.Sum(au.Data)
+				got = append(got, hex.EncodeToString(sum[:]))
+				if last.Valid() && (au.PTS <= last || au.PTS > last+200_000_000) {
+					t.Errorf("unit %d at %d, the one before at %d", len(got), au.PTS, last)
+				}
+				last = au.PTS
+				au.Release()
+			}
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+			c := s.Stats()[0]
+			// FFmpeg keeps what does not fill a packet at the end, GStreamer leaves out what
+			// comes before the beginning.
+			from := 0
+			if len(got) > 0 {
+				from = max(slices.Index(want, got[0]), 0)
+			}
+			if len(got) < len(want)-6 || len(got) > len(want)-from || !slices.Equal(got, want[from:from+len(got)]) {
+				t.Errorf("%d units, the file has %d, or they differ: %+v", len(got), len(want), c)
+			}
+			if c.SenderReports == 0 {
+				t.Error("no sender reports")
+			}
+		})
+	}
+}
+
+// TestNothingComes: errors of Open say what to do.
+func TestNothingComes(t *testing.T) {
+	port := freePorts(t)
+	open := func(url string, send ...[]byte) error {
+		d, err := ParseURL(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(send) > 0 {
+			c, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			go func() {
+				for range 200 {
+					for _, b := range send {
+						if _, err := c.Write(b); err != nil && errors.Is(err, net.ErrClosed) {
+							return
+						}
+					}
+					time.Sleep(time.Millisecond)
+				}
+			}()
+		}
+		s, err := Open(context.Background(), Config{Description: d, Now: clock.Now, Name: url, OpenTimeout: 300 * time.Millisecond})
+		if err == nil {
+			s.Close()
+			t.Fatal("it opens")
+		}
+		return err
+	}
+	url := fmt.Sprintf("rtp://127.0.0.1:%d?pt=96&codec=h264", port)
+	for _, tt := range []struct {
+		send []byte
+		want string
+	}{
+		{nil, "is the sender running"},
+		{[]byte{0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "for MPEG-TS use udp://"},
+		{rtpPacket(0, 0, 7, 97, true, 1, 2, 3), "payload type that is not described"},
+	} {
+		var send [][]byte
+		if tt.send != nil {
+			send = append(send, tt.send)
+		}
+		if err := open(url, send...); !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %q, want %q in it", err, tt.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	d, _ := ParseURL(url)
+	if _, err := Open(ctx, Config{Description: d, Now: clock.Now}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
