@@ -53,6 +53,7 @@ var benchmarks = []benchmark{
 	{"scheduler", "lateness of waking up at an absolute moment", benchScheduler},
 	{"window", "pictures in a window, by the stamps of the display", benchWindow},
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
+	{"live", "RTP over a bad network, from the sender to the display", benchLive},
 	{"yuv", "colour conversion on the CPU", benchYUV},
 	{"receive", "datagrams from the kernel into the program", benchReceive},
 }
