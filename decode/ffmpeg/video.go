@@ -37,6 +37,10 @@ type Config struct {
 	// Live gives up whatever adds delay: no frame threads (slices only), no reordering
 	// beyond what the stream needs.
 	Live bool
+	// Split says that units may be parts of pictures: some RTSP servers repeat parameter
+	// sets between the slices of a key frame, where FFmpeg's demuxer then cuts it in two. A
+	// picture of which a slice is lost never comes out then.
+	Split bool
 	// MaxPixels refuses pictures larger than any real one, which damaged headers ask
 	// for; 0 is 67 million (8192×8192).
 	MaxPixels int
@@ -148,9 +152,12 @@ func (d *Video) open() (err error) {
 	// unaligned: crop to the sample, not to what suits vector code.
 	flags, flags2, threadType := "+unaligned", "-chunks", "frame+slice"
 	if d.cfg.Live {
-		// chunks: some senders repeat parameter sets between the slices of a key frame, where
-		// demuxers then cut it in two. A picture is complete when its last row is.
-		flags, flags2, threadType = "+unaligned+low_delay", "+chunks", "slice"
+		// output_corrupt: what comes after a lost reference is shown, too; whoever does not
+		// want that does not send it.
+		flags, threadType = "+unaligned+low_delay+output_corrupt", "slice"
+	}
+	if d.cfg.Split {
+		flags2 = "+chunks" // a picture is complete when its last row is, or never
 	}
 	obj := uintptr(d.ctx)
 	for _, e := range []error{
