@@ -321,7 +321,7 @@ func (p *Player) prepareSoftware(c *chooser) error {
 		return err
 	}
 	c.software = func() (VideoDecoder, error) {
-		return ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Now: clock.Now})
+		return ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Corrupt: isRTP(p.cfg.Media), Now: clock.Now})
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ type Config struct {
 	// sets between the slices of a key frame, where FFmpeg's demuxer then cuts it in two. A
 	// picture of which a slice is lost never comes out then.
 	Split bool
+	// Corrupt hands out pictures whose references are missing, too: for sources that begin
+	// with a key frame and know themselves what to leave out.
+	Corrupt bool
 	// MaxPixels refuses pictures larger than any real one, which damaged headers ask
 	// for; 0 is 67 million (8192×8192).
 	MaxPixels int
@@ -152,9 +155,10 @@ func (d *Video) open() (err error) {
 	// unaligned: crop to the sample, not to what suits vector code.
 	flags, flags2, threadType := "+unaligned", "-chunks", "frame+slice"
 	if d.cfg.Live {
-		// output_corrupt: what comes after a lost reference is shown, too; whoever does not
-		// want that does not send it.
-		flags, threadType = "+unaligned+low_delay+output_corrupt", "slice"
+		flags, threadType = "+unaligned+low_delay", "slice"
+	}
+	if d.cfg.Corrupt {
+		flags += "+output_corrupt"
 	}
 	if d.cfg.Split {
 		flags2 = "+chunks" // a picture is complete when its last row is, or never

@@ -133,6 +133,10 @@ func (t *track) finish(now media.Instant) {
 	t.clk.Follow(now)
 	t.followReports(now)
 	at := t.clk.At(ts).Add(time.Duration(t.shift))
+	if !t.pictures {
+		at = max(at, t.lastAt+1) // while the quickest way is being found, moments may move back
+		t.lastAt = at
+	}
 	t.delay.Observe(now.Sub(at), now)
 	t.target.Store(int64(t.delay.Target()))
 	if t.nstamps < len(t.stamps) {

@@ -62,7 +62,8 @@ type track struct {
 	nstamps  int
 	shift    float64 // ns that lip-sync moves units by
 	shiftAt  media.Instant
-	pictures bool // it is video
+	lastAt   media.Instant // moment of the last unit of sound
+	pictures bool          // it is video
 
 	selected atomic.Bool
 	target   atomic.Int64 // of delay
