@@ -309,6 +309,13 @@ func (f *Feedback) take() bool {
 	for i := range n {
 		f.handle(&f.in.events[i])
 	}
+	if f.in.lost > 0 {
+		// Answers are missing, and nobody knows whose: what is outstanding stays unknown.
+		f.in.lost = 0
+		for i := range f.size {
+			f.drop(&f.ring[(f.first+i)%maxPending])
+		}
+	}
 	return n > 0
 }
 
