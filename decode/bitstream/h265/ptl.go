@@ -129,6 +129,7 @@ func ParseVPS(nal []byte) (*VPS, error) {
 	v.VpsMaxSubLayersMinus1 = uint8(r.U(3))
 	if v.VpsMaxSubLayersMinus1 > 6 {
 		r.Fail("vps_max_sub_layers_minus1", "is out of range")
+		v.VpsMaxSubLayersMinus1 = 0
 	}
 	v.VpsTemporalIDNestingFlag = r.Flag()
 	r.U(16)
