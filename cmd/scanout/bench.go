@@ -54,6 +54,7 @@ var benchmarks = []benchmark{
 	{"window", "pictures in a window, by the stamps of the display", benchWindow},
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
 	{"live", "RTP over a bad network, from the sender to the display", benchLive},
+	{"latency", "how old pictures of an RTP stream are when they are shown", benchLatency},
 	{"yuv", "colour conversion on the CPU", benchYUV},
 	{"receive", "datagrams from the kernel into the program", benchReceive},
 }
