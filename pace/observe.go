@@ -95,6 +95,9 @@ func (p *Pacer) Observe(f *media.Presented) {
 			p.stats.Mistimed++
 		}
 	}
+	if p.display.Variable() && f.Target != 0 {
+		p.vrr.observe(f.Actual.Sub(f.Target))
+	}
 	p.last = shownAt{sent.due, f.Target, f.Actual, f.Serial}
 	if f.Target != 0 {
 		p.adapt(f)

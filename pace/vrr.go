@@ -26,6 +26,15 @@ const (
 	headroomHigh = 2 * time.Millisecond
 )
 
+// observe takes how much later than wanted a frame appeared.
+func (v *variable) observe(late time.Duration) {
+	if late > guardStep {
+		v.guard = min(max(v.guard, minGuard)+guardStep, maxGuard)
+	} else {
+		v.guard = max(v.guard-guardStep/16, minGuard)
+	}
+}
+
 // placeVariable finds the moment for c on a display with variable refresh: its own, unless
 // the display is still busy with the frame before.
 func (p *Pacer) placeVariable(now media.Instant, c *Candidate) place {
