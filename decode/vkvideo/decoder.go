@@ -96,7 +96,7 @@ func New(cfg Config) (v *Video, err error) {
 }
 
 // Decodes reports whether streams of a codec are decoded here, where the device does.
-func Decodes(c media.Codec) bool { return c == "h264" }
+func Decodes(c media.Codec) bool { return c == "h264" || c == "hevc" }
 
 // newCodec returns the codec of a stream.
 // Errors: media.ErrNotSupported; what is wrong with the extra data.
@@ -104,6 +104,8 @@ func newCodec(s *media.Stream) (codec, error) {
 	switch s.Codec {
 	case "h264":
 		return newH264(s)
+	case "hevc":
+		return newH265(s)
 	}
 	return nil, fmt.Errorf("vkvideo: codec %q: %w", s.Codec, media.ErrNotSupported)
 }
@@ -116,7 +118,11 @@ func probe(dev *gpu.Device, s *media.Stream, c codec) error {
 		return err
 	}
 	// No parameter sets yet: the most common profile stands for all.
-	k = kind{profile: c.usual(), bits: 8, width: max(s.Width, 64), height: max(s.Height, 64), slots: 2, references: 1}
+	k = kind{profile: c.usual(), bits: 8, width: s.Width, height: s.Height}
+	if k.width == 0 || k.height == 0 {
+		_, err := dev.VideoCapabilities(c.profile(&k))
+		return err
+	}
 	_, err := supports(dev, c.profile(&k), &k, 0)
 	return err
 }

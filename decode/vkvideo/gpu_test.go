@@ -41,6 +41,9 @@ func videoDevice(t testing.TB) *gpu.Device {
 		_ = d.Close()
 		t.Skipf("needs a GPU with video queues, %s has none", d.Name)
 	}
+	if d.Instance.Validated { // layers of 2023 take images without a profile for a mistake
+		d.Decode.Maintenance1, d.Decode.Maintenance2 = false, false
+	}
 	t.Cleanup(func() {
 		messages := d.Instance.Messages()
 		if err := d.Close(); err != nil {
@@ -219,6 +222,9 @@ func TestGPUStreams(t *testing.T) {
 			images Images
 			plain  bool
 		}{{ImagesAuto, false}, {ImagesCopied, true}, {ImagesDistinct, false}} {
+			if os.Getenv("SCANOUT_VALIDATION") != "" && !how.plain {
+				continue // layers of 2023 do not know the newer extensions and crash
+			}
 			t.Run(fmt.Sprintf("%s/%v,plain=%v", cl.name, how.images, how.plain), func(t *testing.T) {
 				v := open(t, Config{Device: d, Stream: media.Stream{Codec: cl.codec}, ReadBack: pool, Images: how.images, NoMaintenance: how.plain})
 				var got []string

@@ -4,10 +4,14 @@ import (
 	"bufio"
 
 	"github.com/scanout-av/scanout/decode/bitstream/h264"
+	"github.com/scanout-av/scanout/decode/bitstream/h265"
 	"github.com/scanout-av/scanout/media"
 )
 
 // splitter cuts raw streams of a codec.
-func splitter(media.Codec) bufio.SplitFunc {
+func splitter(c media.Codec) bufio.SplitFunc {
+	if c == "hevc" {
+		return h265.NewSplitter().Split
+	}
 	return h264.NewSplitter().Split
 }
