@@ -46,6 +46,7 @@ var rows = []row{
 	{path: "telemetry", floor: policy},
 
 	{path: "ingest/file", floor: stage},
+	{path: "ingest/annexb", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/h264", "decode/bitstream/h265"}}, // where units begin is the bitstream's to say
 	{path: "ingest/raw", floor: stage},
 	{path: "ingest/pattern", floor: stage},
 	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},

@@ -76,7 +76,11 @@ func (p *Player) demux() {
 			q, stream = p.aq, 1
 		}
 		line.adjust(&au, stream)
-		if t := au.PTS; t.Valid() {
+		t := au.PTS
+		if !t.Valid() {
+			t = au.DTS // raw streams have no other for most units
+		}
+		if t.Valid() {
 			d := au.Timebase.Duration(t) - p.info.Start
 			if au.Duration.Valid() {
 				d += au.Timebase.Duration(au.Duration)

@@ -14,6 +14,7 @@ import (
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/decode/ffmpeg"
 	"github.com/scanout-av/scanout/framepool"
+	"github.com/scanout-av/scanout/ingest/annexb"
 	"github.com/scanout-av/scanout/ingest/file"
 	"github.com/scanout-av/scanout/ingest/pattern"
 	"github.com/scanout-av/scanout/ingest/raw"
@@ -46,9 +47,17 @@ const (
 	// packetRing is how many packets wait for a decoder: about 8 s of 60 fps video, so
 	// that a badly interleaved file does not starve one of its streams.
 	packetRing = 512
+	// packetRefill is how much room there must be before the source goroutine, asleep at a
+	// full ring, is woken: it then reads that many packets at once.
+	packetRefill = 64
 	// frameRing is how many decoded frames wait to be shown. More would only cost
 	// memory: it is the decoder's threads that even out expensive frames.
-	frameRing = 4
+	frameRing = 8
+	// frameRefill is how many places must be free before the decoder, asleep at a full
+	// ring, is woken: a wake-up costs more than a frame's way through the ring.
+	frameRefill = 4
+	// primeFrames is how many decoded frames let time run.
+	primeFrames = 2
 	// inFlight is how many frames the renderer may hold until the GPU is done with them.
 	inFlight = 4
 	// maxPixels bounds a picture: 16384×16384 is more than any decoder level allows.
@@ -117,16 +126,14 @@ func (p *Player) abandon(kind, err error) error {
 }
 
 func (p *Player) makeRings() (err error) {
-	if p.vq, err = ring.New[packet](ring.Config{Capacity: packetRing}); err != nil {
+	if p.vq, err = ring.New[packet](ring.Config{Capacity: packetRing, Refill: packetRefill}); err != nil {
 		return err
 	}
 	if p.aq, err = ring.New[packet](ring.Config{Capacity: packetRing}); err != nil {
 		return err
 	}
 	// The presenting goroutine is locked to its thread: it sleeps in the kernel.
-	// Its producer is woken for every other frame only: a wake-up costs more than a frame's
-	// way through the ring.
-	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Refill: frameRing / 2, Consumer: rt.NewWaiter(rt.SleepKernel)})
+	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Refill: frameRefill, Consumer: rt.NewWaiter(rt.SleepKernel)})
 	return err
 }
 
@@ -174,6 +181,17 @@ func (p *Player) openSource(ctx context.Context) error {
 		}
 		p.cfg.Input = f
 		return p.openRaw(ctx)
+	}
+	if annexb.CodecOf(cfg.Media) != "" && !strings.Contains(cfg.Media, "://") {
+		src, err := annexb.Open(annexb.Config{Path: cfg.Media, Now: clock.Now})
+		if err == nil {
+			p.src, p.info = src, src.Info()
+			return nil
+		}
+		if !errors.Is(err, media.ErrNotSupported) {
+			return err
+		}
+		p.log.Info("not read as a raw stream", "reason", err)
 	}
 	if isRTP(cfg.Media) {
 		return p.openRTP(ctx)

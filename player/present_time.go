@@ -30,7 +30,7 @@ func (s *presenter) prime(now media.Instant) bool {
 		s.primed = true
 		return true
 	}
-	if !p.live() && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < frameRing/2 {
+	if !p.live() && !p.cfg.MaxSpeed && !p.cfg.written() && !s.ended && waited < primeTime && p.fq.Len() < primeFrames {
 		s.held = true
 		p.clk.Seek(now, s.firstAt, s.serial)
 		s.rest(now.Add(primeStep))
@@ -136,7 +136,7 @@ func (s *presenter) silent() bool {
 	if p.audioDone.Load() == s.serial {
 		return p.asink.Buffered() <= 0 || p.clk.Audio().Stalled
 	}
-	return p.src != nil && p.aq.Len() == 0 && p.vq.Len() == p.vq.Cap() && p.clk.Audio().Stalled
+	return p.src != nil && p.aq.Len() == 0 && p.vq.Len() >= p.vq.Cap()-packetRefill && p.clk.Audio().Stalled
 }
 
 // feedback takes what the display knows about earlier frames.

@@ -1,0 +1,449 @@
+// Package annexb reads raw H.264 and H.265 files (ITU-T Annex B: .264, .265 and their
+// like) without FFmpeg.
+//
+// Such files have no timestamps. Units that begin anew (IDR pictures) carry their place in
+// output order, which is their number; the others leave it to whoever decodes. The frame
+// rate is the one that the stream names, or 25 as for other players.
+//
+// Ownership: access units lie in memory of the source, which is used again when they are
+// released. They may outlive the source.
+// Concurrency: one goroutine; Interrupt and the release of units from any.
+package annexb
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scanout-av/scanout/decode/bitstream"
+	"github.com/scanout-av/scanout/decode/bitstream/h264"
+	"github.com/scanout-av/scanout/decode/bitstream/h265"
+	"github.com/scanout-av/scanout/media"
+)
+
+// Config says what to read.
+type Config struct {
+	Path string
+	// Codec is "h264" or "hevc"; "" goes by the name.
+	Codec media.Codec
+	// Rate is the frame rate; not given, it is the stream's own.
+	Rate media.Rational
+	// Now stamps units as they are read; nil leaves them without.
+	Now func() media.Instant
+}
+
+const (
+	firstBuffer = 1 << 20
+	// maxUnit is more than the largest picture that a level allows.
+	maxUnit = 64 << 20
+	// probeUnits is how many units may come before a parameter set.
+	probeUnits = 64
+)
+
+var names = map[string]media.Codec{
+	".264": "h264", ".h264": "h264", ".avc": "h264", ".jsv": "h264", ".jvt": "h264", ".26l": "h264",
+	".265": "hevc", ".h265": "hevc", ".hevc": "hevc",
+}
+
+// CodecOf returns what a file of that name holds, "" for none of this package.
+func CodecOf(path string) media.Codec { return names[strings.ToLower(filepath.Ext(path))] }
+
+// Source reads a file.
+type Source struct {
+	cfg  Config
+	f    *os.File
+	info media.Info
+	scan *bufio.Scanner
+	text text
+	mem  []byte // of the scanner
+
+	next    int64 // number of the next unit
+	offset  int64 // of it in the file
+	keys    []keyUnit
+	known   int64 // units that keys knows of
+	wanted  bool
+	stopped atomic.Bool
+	units   pool
+}
+
+// keyUnit is a unit that decoding can begin with.
+type keyUnit struct{ number, offset int64 }
+
+// text is the part of reading that depends on the codec.
+type text interface {
+	split() bufio.SplitFunc
+	// describe fills in s from the parameter sets in unit; false when there are none.
+	describe(unit []byte, s *media.Stream) bool
+	// key reports whether decoding can begin with unit, and whether it is an IDR picture,
+	// behind which nothing is shown that came before.
+	key(unit []byte) (key, idr bool)
+}
+
+// Open opens a file and reads up to its first parameter sets.
+// Errors: media.ErrNotSupported for what is no regular file or no such stream.
+func Open(cfg Config) (*Source, error) {
+	if cfg.Codec == "" {
+		cfg.Codec = CodecOf(cfg.Path)
+	}
+	s := &Source{cfg: cfg}
+	switch cfg.Codec {
+	case "h264":
+		s.text = &avc{}
+	case "hevc":
+		s.text = hevc{}
+	default:
+		return nil, fmt.Errorf("annexb: %s: the name does not say H.264 or H.265: %w", cfg.Path, media.ErrNotSupported)
+	}
+	if st, err := os.Stat(cfg.Path); err != nil {
+		return nil, fmt.Errorf("annexb: %w", err)
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("annexb: %s is not a regular file: %w", cfg.Path, media.ErrNotSupported)
+	}
+	f, err := os.Open(cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("annexb: %w", err)
+	}
+	s.f, s.mem = f, make([]byte, firstBuffer)
+	if err := s.probe(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return s, nil
+}
+
+func (s *Source) probe() error {
+	st := media.Stream{Kind: media.KindVideo, Codec: s.cfg.Codec, Default: true, Start: 0, Duration: media.NoTimestamp, Color: media.ColorUnspecified}
+	s.rewind(0, 0)
+	found := false
+	for range probeUnits {
+		if !s.scan.Scan() {
+			break
+		}
+		if found = s.text.describe(s.scan.Bytes(), &st); found {
+			break
+		}
+	}
+	if err := s.scan.Err(); err != nil {
+		return fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
+	}
+	if !found {
+		return fmt.Errorf("annexb: %s has no parameter sets of %s at its beginning: %w", s.cfg.Path, s.cfg.Codec, media.ErrNotSupported)
+	}
+	if s.cfg.Rate.Valid() {
+		st.FrameRate = s.cfg.Rate
+	}
+	if r := st.FrameRate.Float(); !st.FrameRate.Valid() || r < 1 || r > 1000 {
+		st.FrameRate = media.Rational{Num: 25, Den: 1}
+	}
+	st.Timebase = media.Timebase{Num: st.FrameRate.Den, Den: st.FrameRate.Num}
+	s.info = media.Info{Name: s.cfg.Path, Format: string(s.cfg.Codec), Seekable: true, Streams: []media.Stream{st}}
+	s.wanted = true
+	return s.rewind(0, 0)
+}
+
+// rewind goes on with unit number, at offset.
+func (s *Source) rewind(number, offset int64) error {
+	if _, err := s.f.Seek(offset, io.SeekStart); err != nil {
+		return fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
+	}
+	s.next, s.offset = number, offset
+	s.scan = bufio.NewScanner(s.f)
+	s.scan.Buffer(s.mem, maxUnit)
+	split := s.text.split()
+	s.scan.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		n, token, err := split(data, atEOF)
+		if token == nil {
+			s.offset += int64(n)
+		} else if n > 0 { // tokens end where the reading goes on
+			s.offset += int64(n - len(token))
+		}
+		return n, token, err
+	})
+	return nil
+}
+
+// Info describes the source.
+func (s *Source) Info() *media.Info { return &s.info }
+
+// Select says which streams Read shall return.
+func (s *Source) Select(streams ...int) {
+	s.wanted = false
+	for _, i := range streams {
+		s.wanted = s.wanted || i == 0
+	}
+}
+
+// Read fills au with the next access unit.
+// Ownership: au belongs to the caller, who releases it.
+// Errors: io.EOF at the end, os.ErrClosed after Interrupt.
+func (s *Source) Read(au *media.AccessUnit) error {
+	unit, key, idr, err := s.unit()
+	if err != nil {
+		return err
+	}
+	st := &s.info.Streams[0]
+	*au = media.AccessUnit{PTS: media.NoTimestamp, DTS: media.Timestamp(s.next), Duration: 1, Timebase: st.Timebase, Key: key}
+	if idr {
+		au.PTS = media.Timestamp(s.next)
+	}
+	au.Data, au.Native = s.units.get(len(unit))
+	au.Owner = &s.units
+	copy(au.Data, unit)
+	if s.cfg.Now != nil {
+		au.Received = s.cfg.Now()
+	}
+	s.advance(len(unit), key)
+	return nil
+}
+
+// unit returns the next unit, valid until the next call; advance goes past it.
+func (s *Source) unit() (unit []byte, key, idr bool, err error) {
+	if s.stopped.Load() {
+		return nil, false, false, os.ErrClosed
+	}
+	if !s.wanted {
+		return nil, false, false, io.EOF
+	}
+	if !s.scan.Scan() {
+		if err := s.scan.Err(); err != nil {
+			return nil, false, false, fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
+		}
+		return nil, false, false, io.EOF
+	}
+	unit = s.scan.Bytes()
+	key, idr = s.text.key(unit)
+	return unit, key, idr, nil
+}
+
+func (s *Source) advance(bytes int, key bool) {
+	if s.next == s.known {
+		if key {
+			s.keys = append(s.keys, keyUnit{s.next, s.offset})
+		}
+		s.known++
+	}
+	s.next++
+	s.offset += int64(bytes)
+}
+
+// Seek moves to the last keyframe at or before t. What lies between there and what has
+// been read so far is looked through.
+func (s *Source) Seek(t time.Duration) error {
+	want := int64(s.info.Streams[0].Timebase.Ticks(max(t, 0)))
+	if s.known <= want {
+		from := keyUnit{}
+		if n := len(s.keys); n > 0 {
+			from = s.keys[n-1]
+		}
+		if err := s.rewind(from.number, from.offset); err != nil {
+			return err
+		}
+		for s.next <= want {
+			unit, key, _, err := s.unit()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			s.advance(len(unit), key)
+		}
+	}
+	i := sort.Search(len(s.keys), func(i int) bool { return s.keys[i].number > want })
+	if i == 0 {
+		return s.rewind(0, 0)
+	}
+	return s.rewind(s.keys[i-1].number, s.keys[i-1].offset)
+}
+
+// Interrupt makes a later Read return os.ErrClosed.
+func (s *Source) Interrupt() { s.stopped.Store(true) }
+
+// Close closes the file.
+func (s *Source) Close() error {
+	s.Interrupt()
+	if err := s.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("annexb: %w", err)
+	}
+	return nil
+}
+
+// pool is the memory of access units, used again when they come back: by powers of two,
+// so that a keyframe's does not end up with every unit that waits in a queue.
+type pool struct {
+	mu   sync.Mutex
+	mem  [][]byte
+	free [classes][]int // by size
+}
+
+const (
+	smallest = 12 // a class begins with 4 KiB
+	classes  = 16
+)
+
+// class is the smallest class that holds n bytes.
+func class(n int) int {
+	c := 0
+	for n > 1<<(smallest+c) {
+		c++
+	}
+	return c
+}
+
+// get returns memory and its handle.
+func (p *pool) get(n int) ([]byte, uintptr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := class(n)
+	for k := c; k < min(c+2, classes); k++ { // the next larger will do
+		if last := len(p.free[k]) - 1; last >= 0 {
+			i := p.free[k][last]
+			p.free[k] = p.free[k][:last]
+			return p.mem[i][:n], uintptr(i) + 1
+		}
+	}
+	p.mem = append(p.mem, make([]byte, 1<<(smallest+c)))
+	return p.mem[len(p.mem)-1][:n], uintptr(len(p.mem))
+}
+
+// ReclaimAccessUnit takes memory back.
+func (p *pool) ReclaimAccessUnit(native uintptr) {
+	p.mu.Lock()
+	i := int(native) - 1
+	c := class(cap(p.mem[i]))
+	p.free[c] = append(p.free[c], i)
+	p.mu.Unlock()
+}
+
+// nals calls f with each NAL unit of unit until it returns false.
+func nals(unit []byte, f func(nal []byte) bool) {
+	var framing bitstream.Framing
+	for pos := 0; ; {
+		n, ok, _ := framing.Next(unit, pos)
+		if !ok || !f(n.Bytes(unit)) {
+			return
+		}
+		pos = n.After()
+	}
+}
+
+// avc is H.264.
+type avc struct{ sei h264.SEI }
+
+func (*avc) split() bufio.SplitFunc { return h264.NewSplitter().Split }
+
+func (*avc) describe(unit []byte, s *media.Stream) (found bool) {
+	nals(unit, func(nal []byte) bool {
+		if nal[0]&31 != h264.NALSPS {
+			return true
+		}
+		p, err := h264.ParseSPS(nal)
+		if err != nil {
+			return true
+		}
+		v, c := &p.VUI, p.Crop()
+		s.Width, s.Height, s.Color = c.Width, c.Height, p.Color()
+		s.SAR = media.Rational{Num: int32(v.SarWidth), Den: int32(v.SarHeight)}
+		if v.TimingInfoPresentFlag { // fields, two a frame
+			s.FrameRate = ratio(uint64(v.TimeScale), 2*uint64(v.NumUnitsInTick))
+		}
+		s.Format = format(p.ChromaFormatIdc, p.BitDepthLumaMinus8)
+		found = true
+		return false
+	})
+	return found
+}
+
+func (c *avc) key(unit []byte) (key, idr bool) {
+	nals(unit, func(nal []byte) bool {
+		switch nal[0] & 31 {
+		case h264.NALIDR:
+			key, idr = true, true
+			return false
+		case h264.NALSEI:
+			c.sei = h264.SEI{}
+			if c.sei.Parse(nal, nil) == nil && c.sei.RecoveryPoint && c.sei.RecoveryFrameCnt == 0 {
+				key = true
+			}
+		case h264.NALSlice:
+			return false
+		}
+		return true
+	})
+	return key, idr
+}
+
+// hevc is H.265.
+type hevc struct{}
+
+func (hevc) split() bufio.SplitFunc { return h265.NewSplitter().Split }
+
+func (hevc) describe(unit []byte, s *media.Stream) (found bool) {
+	var rate media.Rational // of the VPS
+	nals(unit, func(nal []byte) bool {
+		if len(nal) < 2 {
+			return true
+		}
+		switch h265.NALType(nal[0] >> 1 & 63) {
+		case h265.NALVPS:
+			if v, err := h265.ParseVPS(nal); err == nil && v.VpsTimingInfoPresentFlag {
+				rate = ratio(uint64(v.VpsTimeScale), uint64(v.VpsNumUnitsInTick))
+			}
+		case h265.NALSPS:
+			p, err := h265.ParseSPS(nal)
+			if err != nil {
+				return true
+			}
+			v, c := &p.VUI, p.Crop()
+			s.Width, s.Height, s.Color = c.Width, c.Height, p.Color()
+			s.SAR = media.Rational{Num: int32(v.SarWidth), Den: int32(v.SarHeight)}
+			if s.FrameRate = rate; v.VuiTimingInfoPresentFlag {
+				s.FrameRate = ratio(uint64(v.VuiTimeScale), uint64(v.VuiNumUnitsInTick))
+			}
+			s.Format = format(p.ChromaFormatIdc, p.BitDepthLumaMinus8)
+			found = true
+			return false
+		}
+		return true
+	})
+	return found
+}
+
+func (hevc) key(unit []byte) (key, idr bool) {
+	nals(unit, func(nal []byte) bool {
+		if len(nal) < 2 {
+			return true
+		}
+		t := h265.NALType(nal[0] >> 1 & 63)
+		key, idr = t.IRAP(), t.IDR()
+		return !t.VCL()
+	})
+	return key, idr
+}
+
+// ratio is num/den where both fit.
+func ratio(num, den uint64) media.Rational {
+	for num > 1<<31-1 || den > 1<<31-1 {
+		num, den = num>>1, den>>1
+	}
+	if num == 0 || den == 0 {
+		return media.Rational{}
+	}
+	return media.Rational{Num: int32(num), Den: int32(den)}.Reduce()
+}
+
+// format is the pixel format that a software decoder makes of the stream.
+func format(chroma, depthMinus8 uint8) media.PixelFormat {
+	table := map[uint8][4]media.PixelFormat{
+		0: {media.Gray8, media.I420, media.I422, media.I444},
+		2: {media.Gray10, media.I010, media.I210, media.I410},
+	}
+	return table[depthMinus8][chroma&3]
+}

@@ -1,0 +1,156 @@
+package annexb
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/scanout-av/scanout/internal/avtest"
+	"github.com/scanout-av/scanout/media"
+)
+
+func open(t testing.TB, path string) *Source {
+	t.Helper()
+	s, err := Open(Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestConformance: the units of a file are the file, cut where pictures begin.
+func TestConformance(t *testing.T) {
+	for name, want := range map[string]struct{ units, w, h int }{
+		"BA1_Sony_D.jsv": {17, 176, 144}, "MIDR_MW_D.264": {100, 176, 144}, "CVFC1_Sony_C.jsv": {50, 320, 240}, "MR2_TANDBERG_E.264": {300, 352, 288},
+	} {
+		path := filepath.Join(avtest.Media(t), name)
+		s := open(t, path)
+		v := s.Info().Best(media.KindVideo)
+		if v.Codec != "h264" || v.Width == 0 || v.FrameRate.Float() < 1 || !s.Info().Seekable || v.Timebase.Num != v.FrameRate.Den {
+			t.Errorf("%s: %+v", name, v)
+		}
+		var all []byte
+		var au media.AccessUnit
+		n := 0
+		for {
+			err := s.Read(&au)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 && (!au.Key || au.PTS != 0) || au.DTS != media.Timestamp(n) || au.PTS.Valid() && !au.Key {
+				t.Errorf("%s, unit %d: %+v", name, n, au.PTS)
+			}
+			all = append(all, au.Data...)
+			au.Release()
+			n++
+		}
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n != want.units || !bytes.Equal(all, whole) {
+			t.Errorf("%s: %d units of %d bytes, want %d of %d", name, n, len(all), want.units, len(whole))
+		}
+	}
+}
+
+// TestSeek moves in a stream with a keyframe every 15 pictures, back and forth.
+func TestSeek(t *testing.T) {
+	for codec, path := range map[media.Codec]string{
+		"h264": avtest.Encode(t, "264", 60, "-c:v", "libx264", "-g", "15", "-bf", "2", "-pix_fmt", "yuv420p"),
+		"hevc": avtest.Encode(t, "265", 60, "-c:v", "libx265", "-x265-params", "keyint=15:min-keyint=15:open-gop=0:log-level=none", "-pix_fmt", "yuv420p"),
+	} {
+		s := open(t, path)
+		v := s.Info().Best(media.KindVideo)
+		if v.Codec != codec || v.Width != 176 || v.Height != 144 || v.FrameRate != (media.Rational{Num: 30, Den: 1}) || v.Format != media.I420 {
+			t.Errorf("%s: %+v", codec, v)
+		}
+		var first []byte
+		for _, c := range []struct {
+			to   time.Duration
+			want int64
+		}{{0, 0}, {1200 * time.Millisecond, 30}, {500 * time.Millisecond, 15}, {time.Hour, 45}, {time.Second, 30}, {-1, 0}} {
+			if err := s.Seek(c.to); err != nil {
+				t.Fatal(err)
+			}
+			var au media.AccessUnit
+			if err := s.Read(&au); err != nil {
+				t.Fatal(err)
+			}
+			if au.DTS != media.Timestamp(c.want) || au.PTS != au.DTS || !au.Key {
+				t.Errorf("%s: a seek to %v went to unit %d (PTS %d, key %v), want %d", codec, c.to, au.DTS, au.PTS, au.Key, c.want)
+			}
+			if c.want == 0 {
+				if first == nil {
+					first = bytes.Clone(au.Data)
+				} else if !bytes.Equal(first, au.Data) {
+					t.Errorf("%s: the first unit has changed", codec)
+				}
+			}
+			au.Release()
+		}
+		// Units do not cost memory of their own.
+		if err := s.Seek(0); err != nil {
+			t.Fatal(err)
+		}
+		var au media.AccessUnit
+		for range 25 {
+			if err := s.Read(&au); err != nil {
+				t.Fatal(err)
+			}
+			au.Release()
+		}
+		if n := testing.AllocsPerRun(20, func() {
+			if err := s.Read(&au); err != nil {
+				t.Error(err)
+			}
+			au.Release()
+		}); n != 0 {
+			t.Errorf("%s: %v allocations a unit", codec, n)
+		}
+		s.Interrupt()
+		if err := s.Read(&au); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("read after Interrupt: %v", err)
+		}
+	}
+}
+
+// TestRefused: what is no such file is refused and says why.
+func TestRefused(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, path := range []string{
+		write("empty.264", nil), write("text.h265", []byte("no start code in here")), write("noise.264", bytes.Repeat([]byte{0, 0, 1, 0x67, 0xff}, 500)),
+		write("name.mp4", []byte{0, 0, 1, 0x67}), dir + "/folder.264",
+	} {
+		if filepath.Base(path) == "folder.264" {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err := Open(Config{Path: path}); !errors.Is(err, media.ErrNotSupported) {
+			t.Errorf("%s: %v, %v", path, s, err)
+		}
+	}
+	if _, err := Open(Config{Path: dir + "/missing.264"}); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
