@@ -26,9 +26,17 @@ type benchmark struct {
 	run  func(ctx context.Context, o *benchOptions) (*benchTable, error)
 }
 
+// How long each way is measured unless told.
+const (
+	benchDuration    = 2 * time.Second
+	headlineDuration = time.Minute
+)
+
 type benchOptions struct {
 	Duration time.Duration
 	Device   string
+	Media    []string // of decode and headline
+	Streams  []int
 	Verbose  io.Writer // progress; never nil
 }
 
@@ -57,14 +65,18 @@ var benchmarks = []benchmark{
 	{"latency", "how old pictures of an RTP stream are when they are shown", benchLatency},
 	{"yuv", "colour conversion on the CPU", benchYUV},
 	{"receive", "datagrams from the kernel into the program", benchReceive},
+	{"decode", "video decoding as fast as it goes, on the GPU and in software", benchDecode},
+	{"headline", "playing in real time on a simulated display, and what its parts cost", benchHeadline},
 }
 
 type benchCommand struct {
-	Names    []string      `arg:"" optional:"" placeholder:"NAME" help:"Benchmarks to run; all when left out."`
-	JSON     bool          `name:"json" help:"Print JSON."`
-	List     bool          `help:"List the benchmarks."`
-	Duration time.Duration `default:"2s" help:"How long each way is measured."`
-	Device   string        `placeholder:"GPU" help:"Number or part of the name of the GPU."`
+	Names    []string       `arg:"" optional:"" placeholder:"NAME" help:"Benchmarks to run; all when left out."`
+	JSON     bool           `name:"json" help:"Print JSON."`
+	List     bool           `help:"List the benchmarks."`
+	Duration *time.Duration `placeholder:"TIME" help:"How long each way is measured; default: 2s, for headline 1m."`
+	Media    []string       `placeholder:"FILE" help:"What decode and headline play; raw H.264 and H.265 need no FFmpeg."`
+	Streams  []int          `placeholder:"N" help:"How many streams decode and headline play at once; default: 1, and for decode 2, 4 and 7."`
+	Device   string         `placeholder:"GPU" help:"Number or part of the name of the GPU."`
 }
 
 func (c *benchCommand) Run(env *environment) error {
@@ -74,8 +86,13 @@ func (c *benchCommand) Run(env *environment) error {
 		}
 		return nil
 	}
-	if c.Duration <= 0 || c.Duration > time.Minute {
-		return usageError{fmt.Errorf("--duration %v is out of range: use 100ms to 1m", c.Duration)}
+	if d := c.Duration; d != nil && (*d <= 0 || *d > 10*time.Minute) {
+		return usageError{fmt.Errorf("--duration %v is out of range: use 100ms to 10m", *d)}
+	}
+	for _, n := range c.Streams {
+		if n < 1 || n > 64 {
+			return usageError{fmt.Errorf("--streams %d is out of range: use 1 to 64", n)}
+		}
 	}
 	chosen := benchmarks
 	if len(c.Names) > 0 {
@@ -88,7 +105,7 @@ func (c *benchCommand) Run(env *environment) error {
 			chosen = append(chosen, benchmarks[i])
 		}
 	}
-	o := &benchOptions{Duration: c.Duration, Device: c.Device, Verbose: io.Discard}
+	o := &benchOptions{Device: c.Device, Media: c.Media, Streams: c.Streams, Verbose: io.Discard}
 	if isTerminal(env.err) {
 		o.Verbose = env.err
 	}
@@ -97,6 +114,14 @@ func (c *benchCommand) Run(env *environment) error {
 		fmt.Fprintf(env.out, "%s\n\n", machine())
 	}
 	for _, b := range chosen {
+		switch {
+		case c.Duration != nil:
+			o.Duration = *c.Duration
+		case b.name == "headline":
+			o.Duration = headlineDuration
+		default:
+			o.Duration = benchDuration
+		}
 		t, err := runUntil(env.ctx, &b, o)
 		if errors.Is(err, media.ErrNotSupported) && len(chosen) > 1 {
 			t, err = &benchTable{Notes: []string{"not run: " + err.Error()}}, nil

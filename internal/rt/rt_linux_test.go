@@ -97,3 +97,26 @@ func TestThreadCPU(t *testing.T) {
 		t.Errorf("%v", start)
 	}
 }
+
+// TestThreads: work shows up at the thread that does it.
+func TestThreads(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	id := ThreadID()
+	before, ok := Threads()[id]
+	if !ok || !before.Own {
+		t.Fatalf("thread %d: %+v, %v", id, before, ok)
+	}
+	var after ThreadUse
+	for n := 0; n < 2000 && after.CPU <= before.CPU; n++ {
+		for range 1_000_000 {
+			sinkhole++
+		}
+		after = Threads()[id]
+	}
+	if after.CPU <= before.CPU {
+		t.Errorf("used %v before and %v after 2 billion additions", before.CPU, after.CPU)
+	}
+}
+
+var sinkhole uint64
