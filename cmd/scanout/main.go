@@ -42,6 +42,7 @@ const (
 type commands struct {
 	Play    playCommand    `cmd:"" help:"Play a file, a URL, the built-in picture or raw video from standard input."`
 	Probe   probeCommand   `cmd:"" help:"Say what is in a file or stream."`
+	Send    sendCommand    `cmd:"" help:"Send a file as RTP, in real time, for receivers to try."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what this machine offers, what is missing, what that costs and how to get it."`
 	Bench   benchCommand   `cmd:"" help:"Measure scanout's parts beside their alternatives."`
 	Version versionCommand `cmd:"" help:"Print the version."`

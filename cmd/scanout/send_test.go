@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// freeRun returns an even port of this machine that is free together with the three
+// after it: two streams with their reports.
+func freeRun(t *testing.T) int {
+	t.Helper()
+next:
+	for {
+		port := 20000 + 4*int((uint32(os.Getpid())+portRuns.Add(1))%10000)
+		for i := range 4 {
+			c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + i})
+			if err != nil {
+				continue next
+			}
+			c.Close()
+		}
+		return port
+	}
+}
+
+var portRuns atomic.Uint32 // no two tests are given the same
+
+// untilBound waits until a program listens on a port.
+func untilBound(ctx context.Context, port int) error {
+	for ctx.Err() == nil {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return nil
+		}
+		c.Close()
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+var sendClips = []struct {
+	name, file string
+	encoder    []string
+	codec      string // FFmpeg's name, of what its depacketizers know
+}{
+	{"h264", "send-h264.mp4", []string{"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p"}, "h264"},
+	{"h264 in a transport stream", "send-h264.ts", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "12", "-pix_fmt", "yuv420p"}, "h264"},
+	{"h264 of one picture a packet and more", "send-big.mkv", []string{"-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-slices", "3", "-g", "10", "-pix_fmt", "yuv420p"}, "h264"},
+	{"hevc", "send-hevc.mp4", []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=12:log-level=none", "-pix_fmt", "yuv420p"}, "hevc"},
+	{"vp8", "send-vp8.webm", []string{"-c:v", "libvpx", "-deadline", "realtime", "-g", "12", "-b:v", "1M"}, "vp8"},
+	{"vp9", "send-vp9.webm", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "12", "-b:v", "1M"}, "vp9"},
+	{"av1", "send-av1.mp4", []string{"-c:v", "libsvtav1", "-preset", "12", "-g", "12", "-pix_fmt", "yuv420p"}, ""},
+}
+
+// description has scanout describe a file without sending all of it.
+func description(t *testing.T, path string, port int, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	sdp := filepath.Join(t.TempDir(), "a.sdp")
+	cmd := command{args: append([]string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--sdp", sdp}, args...)}.prepare(ctx, t)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for ctx.Err() == nil && cmd.ProcessState == nil {
+		if _, err := os.Stat(sdp); err == nil {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if _, err := os.Stat(sdp); err != nil {
+		t.Fatalf("no description: %s", said.String())
+	}
+	return sdp
+}
+
+// TestSendToFFmpeg: FFmpeg receives what scanout sends, and decodes the pictures that are
+// in the file.
+func TestSendToFFmpeg(t *testing.T) {
+	for _, c := range sendClips {
+		if c.codec == "" {
+			continue // FFmpeg 5.1 does not receive it
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := generate(t, c.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, c.encoder...)...)
+			want := reference(t, path)
+			port := freeRun(t)
+			sdp := description(t, path, port)
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			receive := exec.CommandContext(ctx, needFFmpeg(t), "-v", "error", "-protocol_whitelist", "file,udp,rtp", "-flags", "+unaligned", "-i", sdp,
+				"-map", "0:v", "-fps_mode", "passthrough", "-frames:v", fmt.Sprint(len(want)), "-f", "framemd5", "-")
+			var out, said bytes.Buffer
+			receive.Stdout, receive.Stderr = &out, &said
+			if err := receive.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := untilBound(ctx, port); err != nil {
+				t.Fatal(err)
+			}
+			r := command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1000", port), "--sdp", filepath.Join(t.TempDir(), "again.sdp")}}.run(t)
+			if r.code != exitOK {
+				t.Errorf("exit code %d: %s", r.code, r.err)
+			}
+			// It ends with the goodbye, or with the last picture.
+			if err := receive.Wait(); err != nil {
+				t.Errorf("ffmpeg: %v\n%s", err, said.String())
+			}
+			if got := hashes(out.String()); !slices.Equal(got, want) {
+				t.Errorf("%d pictures, the file has %d, or they differ; %s; %s", len(got), len(want), said.String(), r.err)
+			}
+		})
+	}
+}
+
+// TestSendToScanout: scanout plays what it sends, without a difference, AV1 and sound
+// included.
+func TestSendToScanout(t *testing.T) {
+	for _, c := range sendClips {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := generate(t, c.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, c.encoder...)...)
+			want := reference(t, path)
+			port := freeRun(t)
+			sdp := description(t, path, port)
+			sent := make(chan result, 1)
+			go func() {
+				if err := untilBound(t.Context(), port); err != nil {
+					sent <- result{code: exitFailed, err: err.Error()}
+					return
+				}
+				sent <- command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port)}}.run(t)
+			}()
+			got := play("-q", "--speed", "max", "-o", "framemd5:-", sdp).run(t)
+			if r := <-sent; r.code != exitOK {
+				t.Errorf("send: exit code %d: %s", r.code, r.err)
+			}
+			if h := hashes(got.out); got.code != exitOK || !slices.Equal(h, want) {
+				t.Errorf("code %d: %d pictures, the file has %d, or they differ: %s", got.code, len(h), len(want), got.err)
+			}
+		})
+	}
+}
+
+// packetHashes are FFmpeg's MD5s of the packets of sound.
+func packetHashes(t *testing.T, args ...string) (h []string, said string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, needFFmpeg(t), append(append([]string{"-v", "error"}, args...), "-map", "0:a", "-c", "copy", "-f", "framemd5", "-")...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Errorf("ffmpeg: %v: %s", err, errs.String())
+	}
+	for line := range strings.Lines(out.String()) {
+		// Side data may follow the hash.
+		if f := strings.Split(line, ","); len(f) > 5 && !strings.HasPrefix(line, "#") {
+			h = append(h, strings.TrimSpace(f[5]))
+		}
+	}
+	return h, errs.String()
+}
+
+// TestSendSound: FFmpeg receives the packets of sound that are in the file, beside a
+// picture or alone.
+func TestSendSound(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		args       []string
+	}{
+		{"aac", "send-aac.mp4", join(picture("1"), sound("1"), h264, []string{"-c:a", "aac"})},
+		{"aac in a transport stream", "send-aac.ts", join(sound("1"), []string{"-c:a", "aac", "-ac", "2"})},
+		{"opus", "send-opus.webm", join(sound("1"), []string{"-c:a", "libopus"})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := generate(t, c.file, c.args...)
+			want, _ := packetHashes(t, "-i", path)
+			if strings.HasSuffix(path, ".ts") {
+				// ADTS headers stay behind.
+				raw := generate(t, "send-raw.mp4", "-i", path, "-c", "copy", "-bsf:a", "aac_adtstoasc")
+				want, _ = packetHashes(t, "-i", raw)
+			}
+			port := freeRun(t)
+			sdp := description(t, path, port, "--no-video")
+			sent := make(chan error, 1)
+			go func() {
+				err := untilBound(t.Context(), port)
+				if err == nil {
+					command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--no-video"}}.run(t)
+				}
+				sent <- err
+			}()
+			got, said := packetHashes(t, "-protocol_whitelist", "file,udp,rtp", "-i", sdp)
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+			if len(want) == 0 || !slices.Equal(got, want) {
+				t.Errorf("%d packets, the file has %d, or they differ: %s", len(got), len(want), said)
+			}
+		})
+	}
+}
+
+// TestSendLoop: sequence numbers and timestamps go on at the end of the file.
+func TestSendLoop(t *testing.T) {
+	path := generate(t, "send-h264.mp4", append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, sendClips[0].encoder...)...)
+	want := reference(t, path)
+	port := freeRun(t)
+	sdp := description(t, path, port)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	sender := command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--loop", "--rate", "2"}}.prepare(ctx, t)
+	var said bytes.Buffer
+	sender.Stderr = &said
+	started := make(chan error, 1)
+	go func() {
+		err := untilBound(ctx, port)
+		if err == nil {
+			err = sender.Start()
+		}
+		started <- err
+	}()
+	n := 2*len(want) + 3
+	got := play("-q", "--speed", "max", "-o", "framemd5:-", "--frames", fmt.Sprint(n), sdp).run(t)
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	sender.Process.Signal(os.Interrupt)
+	if err := sender.Wait(); sender.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("%v: %s", err, said.String())
+	}
+	h := hashes(got.out)
+	if len(h) != n {
+		t.Fatalf("%d pictures instead of %d: %s", len(h), n, got.err)
+	}
+	for i := range h {
+		if h[i] != want[i%len(want)] {
+			t.Fatalf("picture %d differs", i)
+		}
+	}
+}
+
+func TestSendBadInput(t *testing.T) {
+	path := generate(t, "send-h264.mp4", append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, sendClips[0].encoder...)...)
+	wav := generate(t, "send.wav", sound("1")...)
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{path, "127.0.0.1:5004"}, exitUsage, "is not rtp://host:port"},
+		{[]string{path, "rtp://127.0.0.1"}, exitUsage, "is not rtp://host:port"},
+		{[]string{path, "udp://127.0.0.1:5004"}, exitUsage, "is not rtp://host:port"},
+		{[]string{path, "rtp://127.0.0.1:5004?x=1"}, exitUsage, `has no option "x"`},
+		{[]string{path, "rtp://127.0.0.1:5004?pkt_size=some"}, exitUsage, "is not a number"},
+		{[]string{path, "rtp://127.0.0.1:5004?pkt_size=20"}, exitUsage, "use 64 to 65000"},
+		{[]string{path, "rtp://127.0.0.1:5004?pkt_size=1200", "--payload-size", "1000"}, exitUsage, "twice"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--payload-size", "70000"}, exitUsage, "use 64 to 65000"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--rate", "0"}, exitUsage, "out of range"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--rate", "NaN"}, exitUsage, "out of range"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--no-video", "--no-audio"}, exitUsage, "nothing to send"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--no-video"}, exitMedia, "no stream that was asked for"},
+		{[]string{"nosuch.mp4", "rtp://127.0.0.1:5004"}, exitMedia, "check the path"},
+		{[]string{wav, "rtp://127.0.0.1:5004"}, exitFailed, "pcm_s16le: not supported over RTP here"},
+		{[]string{path, "rtp://127.0.0.1:65535"}, exitFailed, `port "65535"`},
+		{[]string{path, "rtp://127.0.0.1:5004?interface=nope0"}, exitFailed, `interface "nope0" does not exist`},
+		{[]string{path, "rtp://127.0.0.1:5004", "--sdp", "/nonexistent/a.sdp"}, exitFailed, "--sdp"},
+	} {
+		r := command{args: append([]string{"send"}, tt.args...)}.run(t)
+		if r.code != tt.code || !strings.Contains(r.err, tt.want) {
+			t.Errorf("%q: code %d, want %d with %q: %s", tt.args, r.code, tt.code, tt.want, r.err)
+		}
+	}
+}

@@ -1,0 +1,15 @@
+// Package rtp sends access units as RTP: packetized, paced so that a large picture does
+// not leave as one burst, with sender reports once a second, and described by SDP.
+//
+// H.264, H.265, VP9, AAC and Opus are cut here, into one piece of memory an access unit
+// and with equal lengths, so that the system can send them as trains; VP8 and AV1 by
+// github.com/pion/rtp. Parameter sets that a container keeps to itself go in front of
+// every key frame.
+//
+// Ownership: [Sender.Queue] borrows the access unit and copies it.
+//
+// Concurrency: one goroutine; the package starts none.
+//
+// Source: RFC 3550; RFC 6184 (H.264), RFC 7798 (H.265), RFC 7741 (VP8), RFC 9628 (VP9),
+// RFC 7587 (Opus), RFC 3640 (AAC), AOM "RTP Payload Format For AV1" 1.0; RFC 8866 (SDP).
+package rtp
