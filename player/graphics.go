@@ -16,7 +16,6 @@ import (
 // Concurrency: any goroutine.
 type Graphics struct {
 	mu    sync.Mutex
-	dev   *gpu.Device // held once for all users
 	users int
 	open  *opening
 }

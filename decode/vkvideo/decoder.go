@@ -36,7 +36,6 @@ type Video struct {
 	failed  error // of a picture that the device did not decode, for the next Send
 	drained bool
 	closed  bool
-	level   int32
 
 	frameTime media.Timestamp
 	stats     counters

@@ -120,7 +120,9 @@ func Open(cfg Config) (*Source, error) {
 
 func (s *Source) probe() error {
 	st := media.Stream{Kind: media.KindVideo, Codec: s.cfg.Codec, Default: true, Start: 0, Duration: media.NoTimestamp, Color: media.ColorUnspecified}
-	s.rewind(0, 0)
+	if err := s.rewind(0, 0); err != nil {
+		return err
+	}
 	found := false
 	for range probeUnits {
 		if !s.scan.Scan() {
