@@ -118,7 +118,7 @@ func (c *Config) complete() error {
 		c.Gather = DefaultGather
 	}
 	if c.Gather < 0 || c.Gather > time.Second {
-		return fmt.Errorf("Gather %v is out of range: use up to 1s", c.Gather)
+		return fmt.Errorf("gathering for %v is out of range: use up to 1s", c.Gather)
 	}
 	if c.Receive > PathNet {
 		return fmt.Errorf("no receive path has the number %d", c.Receive)

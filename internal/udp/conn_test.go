@@ -356,7 +356,7 @@ func TestBadConfig(t *testing.T) {
 		{Config{Address: "127.0.0.1:0", Packets: -1}, "Packets -1 is out of range"},
 		{Config{Address: "127.0.0.1:0", PacketSize: 70000}, "PacketSize 70000 is out of range"},
 		{Config{Address: "127.0.0.1:0", Batch: 10000}, "Batch 10000 is out of range"},
-		{Config{Address: "127.0.0.1:0", Gather: time.Hour}, "Gather 1h0m0s is out of range"},
+		{Config{Address: "127.0.0.1:0", Gather: time.Hour}, "gathering for 1h0m0s is out of range"},
 		{Config{Address: "127.0.0.1:0", Receive: 9}, "no receive path"},
 		{Config{Address: "127.0.0.1:0", Interface: "nope0"}, `interface "nope0" does not exist: this machine has`},
 		{Config{Address: "192.0.2.77:5004"}, "no interface of this machine has that address"},
