@@ -94,7 +94,7 @@ test-generate: .cache/testsum
 
 # One package at a time (-p 1): some play in real time, and two cores are few.
 test-unit: .cache/testsum
-	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 5m $(TESTFLAGS) ./...
+	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 10m $(TESTFLAGS) ./...
 
 test-race: .cache/testsum
 	@if command -v gcc >/dev/null; then \

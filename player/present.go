@@ -353,13 +353,13 @@ func (s *presenter) round() (done bool, err error) {
 		s.started, s.began, s.firstAt, s.first = true, now, at, s.number+1
 		s.primed, s.held, s.seen = false, false, false
 		s.due, s.behind = now, 0
-		return s.show(now, 0)
+		return s.show(0)
 	}
 	if p.step.Load() {
 		p.clk.Seek(now, at, s.serial)
 		p.clk.Pause(now)
 		s.due, s.behind = now, 0
-		return s.show(now, now)
+		return s.show(now)
 	}
 	if !s.primed && !s.prime(now) {
 		return false, nil
@@ -398,7 +398,7 @@ func (s *presenter) round() (done bool, err error) {
 	if d.Reanchor {
 		p.clk.Seek(d.Target, at, s.serial)
 	}
-	return s.show(now, d.Target)
+	return s.show(d.Target)
 }
 
 // retake is from how long a wait for the display on the choice of a frame is made again.
@@ -412,7 +412,7 @@ func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
 func (s *presenter) shownSerial() bool { return s.started }
 
 // show gives the head to the sink.
-func (s *presenter) show(now, target media.Instant) (bool, error) {
+func (s *presenter) show(target media.Instant) (bool, error) {
 	p := s.p
 	if ok, err := s.begin(); !ok {
 		return false, err
@@ -439,7 +439,7 @@ func (s *presenter) show(now, target media.Instant) (bool, error) {
 	if err != nil && !errors.Is(err, media.ErrOutOfDate) {
 		return false, err
 	}
-	now = clock.Now()
+	now := clock.Now()
 	s.count++
 	p.stats.presented(s.count, now)
 	if err != nil {

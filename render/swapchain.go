@@ -267,7 +267,9 @@ func (s *swapchain) present(r *renderer, index uint32, id uint64) vk.Result {
 			if err := r.d.Commands.WaitForFences(r.c, r.d.Handle, 1, &s.fence, 1, ^uint64(0)); err < 0 {
 				return err
 			}
-			r.d.Commands.ResetFences(r.c, r.d.Handle, 1, &s.fence)
+			if err := r.d.Commands.ResetFences(r.c, r.d.Handle, 1, &s.fence); err < 0 {
+				return err
+			}
 		}
 		im.presented = true
 	}
@@ -287,7 +289,7 @@ func (s *swapchain) free(r *renderer) {
 		if im.presented && r.lost == nil {
 			// The device being idle says nothing of the display, which may still wait for drawn.
 			s.fence = im.free
-			k.WaitForFences(r.c, r.d.Handle, 1, &s.fence, 1, uint64(time.Second))
+			_ = k.WaitForFences(r.c, r.d.Handle, 1, &s.fence, 1, uint64(time.Second)) // a second is all it gets
 		}
 		if im.free != 0 {
 			k.DestroyFence(r.c, r.d.Handle, im.free, nil)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -104,29 +105,19 @@ func TestPlaysWhatOthersSend(t *testing.T) {
 				if err := os.WriteFile(sdp, []byte(text), 0o666); err != nil {
 					t.Fatal(err)
 				}
-				var send *exec.Cmd
-				if sender == "ffmpeg" {
-					send = exec.Command(needFFmpeg(t), "-v", "error", "-re", "-i", file, "-map", "0:v", "-c", "copy", "-strict", "-2", "-f", "rtp",
-						"-rtpflags", "+send_bye", "-payload_type", "96", fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1200", port))
-				} else {
+				argv := []string{needFFmpeg(t), "-v", "error", "-re", "-i", file, "-map", "0:v", "-c", "copy", "-strict", "-2", "-f", "rtp",
+					"-rtpflags", "+send_bye", "-payload_type", "96", fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1200", port)}
+				if sender == "gstreamer" {
 					gst := needGStreamer(t, append(c.need, "rtpbin")...)
 					// With a session: it reports, and says goodbye at the end.
 					pipeline := fmt.Sprintf("rtpbin name=b filesrc location=%s ! %s pt=96 mtu=1200 ! b.send_rtp_sink_0 b.send_rtp_src_0 ! udpsink host=127.0.0.1 port=%d "+
 						"b.send_rtcp_src_0 ! udpsink host=127.0.0.1 port=%d sync=false async=false", file, c.gst, port, port+1)
-					send = exec.Command(gst, append([]string{"-q"}, strings.Fields(pipeline)...)...)
+					argv = append([]string{gst, "-q"}, strings.Fields(pipeline)...)
 				}
-				sent := make(chan error, 1)
-				go func() {
-					listening(t, port)
-					out, err := send.CombinedOutput()
-					if err != nil {
-						err = fmt.Errorf("%s: %w\n%s", sender, err, out)
-					}
-					sent <- err
-				}()
-				r := play("-q", "-o", "framemd5:-", sdp).run(t)
-				if err := <-sent; err != nil {
-					t.Error(err)
+				r, ended := receiveFrom(t, sdp, port, argv)
+				if !ended && !slices.Equal(hashes(r.out), want) {
+					t.Logf("%s hung; once more", sender)
+					r, _ = receiveFrom(t, sdp, port, argv)
 				}
 				if got := hashes(r.out); !slices.Equal(got, want) {
 					t.Errorf("%d hashes, FFmpeg has %d, or they differ; %s", len(got), len(want), r.err)
@@ -136,5 +127,35 @@ func TestPlaysWhatOthersSend(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// receiveFrom plays sdp while argv sends to port. A sender that goes on when playing has
+// ended is stopped, and ended is false: gst-launch deadlocks now and then.
+func receiveFrom(t *testing.T, sdp string, port int, argv []string) (r result, ended bool) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	send := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	sent := make(chan error, 1)
+	go func() {
+		listening(t, port)
+		out, err := send.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%s: %w\n%s", argv[0], err, out)
+		}
+		sent <- err
+	}()
+	r = play("-q", "-o", "framemd5:-", sdp).run(t)
+	select {
+	case err := <-sent:
+		if err != nil {
+			t.Error(err)
+		}
+		return r, true
+	case <-time.After(10 * time.Second):
+		stop()
+		<-sent
+		return r, false
 	}
 }

@@ -54,7 +54,6 @@ type Decoder struct {
 	sei      SEI
 	pictures []Picture
 	cur      *Picture        // being collected
-	curFrame int             // its slot
 	held     bitstream.Slots // occupied before cur
 
 	pending []bitstream.Output // of pictures that no longer are in the DPB

@@ -60,13 +60,6 @@ func (d *dpb) free(taken bitstream.Slots) int {
 	return bits.TrailingZeros32(^uint32(taken))
 }
 
-// clear marks every frame as unused for reference.
-func (d *dpb) clearRefs() {
-	for i := range d.slot {
-		d.slot[i].marking = unused
-	}
-}
-
 // updateNums sets FrameNumWrap for a picture with frame_num cur (8.2.4.1).
 func (d *dpb) updateNums(cur, maxFrameNum uint32) {
 	for i := range d.slot {

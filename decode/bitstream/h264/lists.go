@@ -97,7 +97,7 @@ func (p *Picture) modify(list []int8, commands []ListModification, frameNum, max
 	pred := int64(frameNum)
 	for at := range min(len(commands), len(list)) {
 		c := &commands[at]
-		ref := int8(-1)
+		var ref int8
 		if c.ModificationOfPicNumsIdc == 2 {
 			ref = p.find(true, int64(c.Value))
 		} else {
