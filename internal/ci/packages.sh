@@ -14,6 +14,7 @@ test=(
 	libavcodec-dev libavformat-dev libavutil-dev libswresample-dev libswscale-dev
 	xvfb openbox x11-apps x11-utils imagemagick xdotool sway grim        # windows on X11 and Wayland, screenshots
 	pulseaudio pulseaudio-utils                                          # a null sink that records what was heard
+	pipewire pipewire-pulse wireplumber dbus                             # the other sound server; a bus to ask for priority
 	rt-tests                                                             # cyclictest, the scheduler's yardstick
 	python3-gi gir1.2-gst-rtsp-server-1.0                                # an RTSP server
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad # what it sends with; RTP senders
