@@ -99,7 +99,7 @@ test-unit: .cache/testsum
 test-race: .cache/testsum
 	@if command -v gcc >/dev/null; then \
 		CGO_ENABLED=1 $(GO) build -race $(RACE:%=./%/...); \
-		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -p 1 -timeout 5m $(TESTFLAGS) $(RACE:%=./%/...); \
+		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -p 1 -timeout 10m $(TESTFLAGS) $(RACE:%=./%/...); \
 	else $(TESTSUM) skip race "needs gcc (the race detector is linked with cgo)"; fi
 
 test-fuzz: .cache/testsum
