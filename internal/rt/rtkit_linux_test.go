@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
@@ -16,13 +17,13 @@ import (
 // kit stands on a real bus in RealtimeKit's place and says what it was asked.
 type kit struct {
 	asked  chan [2]uint64
-	refuse bool
+	refuse atomic.Bool
 }
 
 // MakeThreadRealtime is the method of that name.
 func (k *kit) MakeThreadRealtime(thread uint64, priority uint32) *dbus.Error {
 	k.asked <- [2]uint64{thread, uint64(priority)}
-	if k.refuse {
+	if k.refuse.Load() {
 		return dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"not you"})
 	}
 	return nil
@@ -95,7 +96,7 @@ func TestRealtimeKit(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_RTTIME, &l); err != nil || l.Cur > uint64(kitTime.Microseconds()) {
 		t.Errorf("limit %+v: %v", l, err)
 	}
-	k.refuse = true
+	k.refuse.Store(true)
 	if _, err := realtimeKit(10); err == nil || !strings.Contains(err.Error(), "not you") {
 		t.Errorf("refused: %v", err)
 	}
