@@ -8,12 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
 
-// These tests receive from other programs: FFmpeg and GStreamer send, scanout plays.
+// These tests receive from other programs: FFmpeg sends, scanout plays.
 
 // freePorts returns an even port of this machine that is free together with the one after
 // it.
@@ -52,20 +51,6 @@ func listening(t *testing.T, port int) {
 	t.Fatalf("nobody listens on port %d", port)
 }
 
-func needGStreamer(t *testing.T, elements ...string) string {
-	t.Helper()
-	path, err := exec.LookPath("gst-launch-1.0")
-	if err != nil {
-		t.Skip("needs GStreamer: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad")
-	}
-	for _, e := range elements {
-		if exec.Command("gst-inspect-1.0", "--exists", e).Run() != nil {
-			t.Skipf("needs GStreamer's %s", e)
-		}
-	}
-	return path
-}
-
 // clip encodes two seconds for the senders, once.
 func clip(t *testing.T, name string, encoder ...string) string {
 	t.Helper()
@@ -91,10 +76,10 @@ var liveCodecs = []struct {
 	{"vp9", "a.webm", "VP9/90000", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "15", "-b:v", "1M"}, "matroskademux ! rtpvp9pay", []string{"rtpvp9pay"}},
 }
 
-// TestPlaysWhatOthersSend: what FFmpeg and GStreamer send arrives bit by bit.
+// TestPlaysWhatOthersSend: what FFmpeg sends arrives bit by bit.
 func TestPlaysWhatOthersSend(t *testing.T) {
 	for _, c := range liveCodecs {
-		for _, sender := range []string{"ffmpeg", "gstreamer"} {
+		for _, sender := range []string{"ffmpeg"} {
 			t.Run(c.name+" from "+sender, func(t *testing.T) {
 				t.Parallel()
 				file := clip(t, c.file, c.encoder...)
@@ -107,14 +92,6 @@ func TestPlaysWhatOthersSend(t *testing.T) {
 				}
 				argv := []string{needFFmpeg(t), "-v", "error", "-re", "-i", file, "-map", "0:v", "-c", "copy", "-strict", "-2", "-f", "rtp",
 					"-rtpflags", "+send_bye", "-payload_type", "96", fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1200", port)}
-				if sender == "gstreamer" {
-					gst := needGStreamer(t, append(c.need, "rtpbin")...)
-					// With a session: it reports, and says goodbye at the end. Without the queue the
-					// session waits for the sink with its lock held, and hangs now and then.
-					pipeline := fmt.Sprintf("rtpbin name=b filesrc location=%s ! %s pt=96 mtu=1200 ! b.send_rtp_sink_0 b.send_rtp_src_0 ! queue ! udpsink host=127.0.0.1 port=%d "+
-						"b.send_rtcp_src_0 ! udpsink host=127.0.0.1 port=%d sync=false async=false", file, c.gst, port, port+1)
-					argv = append([]string{gst, "-q"}, strings.Fields(pipeline)...)
-				}
 				r, ended := receiveFrom(t, sdp, port, argv)
 				if !ended && !slices.Equal(hashes(r.out), want) {
 					t.Logf("%s hung; once more", sender)
