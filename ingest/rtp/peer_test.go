@@ -72,8 +72,8 @@ func packetsOf(t *testing.T, file string) (sums []string) {
 	return sums
 }
 
-// TestSoundOfOthers: the access units of sound that FFmpeg and GStreamer send are the
-// packets of the file, on every way to receive.
+// TestSoundOfOthers: the access units of sound that FFmpeg sends are the packets of the
+// file, on every way to receive.
 func TestSoundOfOthers(t *testing.T) {
 	aac := "a=rtpmap:97 MPEG4-GENERIC/48000/2\na=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3; config=1190\n"
 	opus := "a=rtpmap:97 opus/48000/2\n"
@@ -144,7 +144,7 @@ func TestSoundOfOthers(t *testing.T) {
 				t.Error(err)
 			}
 			c := s.Stats()[0]
-			// FFmpeg keeps what does not fill a packet at the end, GStreamer leaves out what
+			// A sender may keep what does not fill a packet at the end, or leave out what
 			// comes before the beginning.
 			from := 0
 			if len(got) > 0 {

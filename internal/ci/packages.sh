@@ -17,7 +17,7 @@ test=(
 	pipewire pipewire-pulse wireplumber dbus                             # the other sound server; a bus to ask for priority
 	rt-tests                                                             # cyclictest, the scheduler's yardstick
 	python3-gi gir1.2-gst-rtsp-server-1.0                                # an RTSP server
-	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad # what it sends with; RTP senders
+	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad # what it sends with
 	libyuv0 libyuv-dev qemu-user                                         # colour conversion: the rival, and arm64
 )
 
