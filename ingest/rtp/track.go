@@ -422,7 +422,8 @@ const (
 // Ownership: takes p when it is not.
 func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) bool {
 	s := &t.sender
-	if s.live && h.ssrc == s.ssrc && p.From == s.from && !s.bye {
+	if s.live && h.ssrc == s.ssrc && p.From == s.from {
+		// Behind a goodbye it is the sender's tail, not another sender (RFC 3550, 6.2.1).
 		s.heard = now
 		return true
 	}
@@ -518,7 +519,7 @@ func (s *sender) drop(t *track) {
 func (t *track) retransmission(p *udp.Packet, h *header, body *[]byte) bool {
 	s := &t.sender
 	b := *body
-	if !s.live || s.bye || p.From != s.from {
+	if !s.live || p.From != s.from {
 		t.c.Foreign++
 		return false
 	}

@@ -281,6 +281,16 @@ func TestGoodbyeAndSilence(t *testing.T) {
 	if tr.over(s.now) {
 		t.Error("over at once")
 	}
+	// A goodbye overtakes packets that are paced: they are the end of the stream, and no
+	// other sender's.
+	s.take()
+	s.idle(DefaultLinger / 2)
+	for n := 2; n < 12; n++ {
+		s.frame(home, 7, n, false)
+	}
+	if got, c := s.take(), s.Stats()[0]; len(got) != 10 || c.Sources != 1 || tr.over(s.now) {
+		t.Errorf("%d of the 10 units behind a goodbye, over %v: %+v", len(got), tr.over(s.now), c)
+	}
 	s.idle(DefaultLinger + 10*time.Millisecond)
 	if !tr.over(s.now) {
 		t.Error("goodbye does not end the stream")
