@@ -300,6 +300,9 @@ func (s *presenter) fill() {
 		if !ok {
 			return
 		}
+		if pic.serial != s.serial && pic.serial == s.p.serial.Load() {
+			s.commands() // a seek since they were looked at, and its first picture is here already
+		}
 		if pic.serial != s.serial {
 			if pic.frame != nil {
 				s.p.traceDrop(pic.frame, media.DropStale, 0, clock.Now(), 0)

@@ -78,7 +78,7 @@ func withUser(u, name, password string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("a user name is for addresses like rtsp://host/path")
 	}
-	a.user = escape(name)
+	a.user, a.host = escape(name), strings.TrimLeft(a.host, "@") // an @ without a name before it is in the host
 	if password != "" {
 		a.user += ":" + escape(password)
 	}
