@@ -32,7 +32,7 @@ STEPS   := fmt vet lint generate unit race fuzz
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 # Folders whose code runs on several goroutines or threads.
-RACE := $(wildcard audio clock decode egress framepool ingest internal/dl internal/libav internal/ring internal/rt \
+RACE := $(wildcard audio clock decode/ffmpeg decode/vkvideo egress framepool ingest internal/dl internal/libav internal/ring internal/rt \
 	internal/udp internal/uring metrics player render telemetry)
 
 .PHONY: help play build test bench lint generate packages-play packages-test $(STEPS:%=test-%) clean
