@@ -11,7 +11,8 @@
 //	demux    source → packet rings         (coded sources)
 //	video    packet ring → frame ring      decoder, or a raw source's pictures
 //	audio    packet ring → audio sink      decoder, or a raw source's sound
-//	present  frame ring → video sink       pacer, clock, window events; locked to its thread
+//	present  frame ring → video sink       pacer, clock, window events; locked to its
+//	                               thread where there may be a window
 //
 // Calls go down, wake-ups up. A seek raises the serial number: whatever carries an older
 // one is dropped by whoever meets it, so that no stage has to be stopped. Shutdown goes

@@ -87,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 	p := &Player{cfg: cfg, log: cfg.Log, quit: make(chan struct{}), finished: make(chan struct{}),
 		volume: cfg.Volume, muted: cfg.Muted}
 	p.demand = sync.NewCond(&p.mu)
-	p.waiter = rt.NewWaiter(rt.SleepKernel)
+	p.waiter = rt.NewWaiter(p.sleep())
 	if err := p.makeRings(); err != nil {
 		return nil, err
 	}
@@ -132,8 +132,7 @@ func (p *Player) makeRings() (err error) {
 	if p.aq, err = ring.New[packet](ring.Config{Capacity: packetRing}); err != nil {
 		return err
 	}
-	// The presenting goroutine is locked to its thread: it sleeps in the kernel.
-	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Refill: frameRefill, Consumer: rt.NewWaiter(rt.SleepKernel)})
+	p.fq, err = ring.New[picture](ring.Config{Capacity: frameRing, Refill: frameRefill, Consumer: rt.NewWaiter(p.sleep())})
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/scanout-av/scanout/audio"
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/decode/ffmpeg"
-	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 	"github.com/scanout-av/scanout/render"
@@ -55,7 +54,7 @@ func (p *Player) chooseSink() (VideoSink, error) {
 		}
 		return p.openOffscreen()
 	case OutputNull:
-		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Now: clock.Now, Sleep: rt.SleepUntil}), nil
+		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Now: clock.Now, Sleep: p.sleepUntil()}), nil
 	case OutputFrameMD5:
 		return dump.NewFrameMD5(p.dumpConfig(path))
 	case OutputY4M:
@@ -96,7 +95,7 @@ func (p *Player) pictureSize() (w, h int) {
 }
 
 func (p *Player) renderConfig() (render.Config, error) {
-	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: rt.SleepUntil,
+	c := render.Config{Device: p.cfg.Device, Validation: p.cfg.Validation, InFlight: inFlight, Now: clock.Now, Sleep: p.sleepUntil(),
 		Mode: p.cfg.PresentMode, FrameInterval: p.frameInterval()}
 	if p.pool != nil {
 		c.Pool = p.pool
@@ -126,7 +125,7 @@ func (p *Player) openOffscreen() (VideoSink, error) {
 		if c.Refresh > 0 {
 			hz = float64(time.Second) / float64(c.Refresh)
 		}
-		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Now: clock.Now, Sleep: rt.SleepUntil})
+		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Now: clock.Now, Sleep: p.sleepUntil()})
 	}
 	if c.On != nil && c.On.Type != "cpu" {
 		// Data centre GPUs have few units that rasterize: an H200 draws 2,500 1080p
@@ -147,7 +146,7 @@ func (p *Player) openWindow() (VideoSink, error) {
 	}
 	w, h := p.pictureSize()
 	if p.onCPU() {
-		s, err := soft.OpenWindow(soft.Config{Width: w, Height: h, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: rt.SleepUntil}, title, p.cfg.Fullscreen)
+		s, err := soft.OpenWindow(soft.Config{Width: w, Height: h, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: p.sleepUntil()}, title, p.cfg.Fullscreen)
 		if err != nil {
 			return nil, err
 		}

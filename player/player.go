@@ -145,8 +145,9 @@ func (p *Player) begin() error {
 }
 
 // Run plays until the end of the media, the limits of the configuration, a user's
-// request to quit, or the end of ctx. It locks the calling goroutine to its thread,
-// opens the window there, and handles its events.
+// request to quit, or the end of ctx. Where there may be a window, it locks the calling
+// goroutine to its thread, opens the window there, and handles its events; else it presents
+// on a goroutine of its own.
 // Errors: what made playback end early; nil at the end of the media or on quit.
 func (p *Player) Run(ctx context.Context) error {
 	if err := p.begin(); err != nil {
@@ -165,9 +166,16 @@ func (p *Player) run(ctx context.Context) (err error) {
 	}()
 	stop := context.AfterFunc(ctx, p.interrupt)
 	defer stop()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err = p.present()
+	if p.ownsThread() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err = p.present()
+	} else {
+		// The caller may be locked to its thread.
+		done := make(chan error)
+		go func() { done <- p.present() }()
+		err = <-done
+	}
 	if f := p.failure.Load(); err == nil && f != nil {
 		err = *f
 	}

@@ -78,12 +78,16 @@ func (p *Player) present() error {
 	}
 	s := &presenter{p: p, sink: sink, serial: p.serial.Load(), fullscreen: p.cfg.Fullscreen, speed: 1, speedSound: p.asink != nil}
 	s.lookAtSink()
-	// Exact timers: with the kernel's usual slack half of all lateness is its own choice.
-	thread := rt.Lock(rt.ThreadConfig{Priority: p.cfg.priority()})
-	defer thread.Unlock()
-	p.stats.setThread(thread.Scheduling())
-	if n := thread.Notes(); n != "" {
-		p.log.Warn("the presenting thread", "refused", n)
+	if p.ownsThread() {
+		// Exact timers: with the kernel's usual slack half of all lateness is its own choice.
+		thread := rt.Lock(rt.ThreadConfig{Priority: p.cfg.priority()})
+		defer thread.Unlock()
+		p.stats.setThread(thread.Scheduling())
+		if n := thread.Notes(); n != "" {
+			p.log.Warn("the presenting thread", "refused", n)
+		}
+	} else {
+		p.stats.setThread("ordinary priority, any thread")
 	}
 	defer s.close()
 	s.display(true)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -78,4 +79,27 @@ func (s *presenter) rest(t media.Instant) {
 		t = min(t, clock.Now().Add(eventInterval))
 	}
 	s.p.waiter.Wait(t)
+}
+
+// ownsThread reports whether the presenting goroutine is locked to its thread: windows
+// insist, and priority is a thread's. Everywhere else sleeping costs less without.
+func (p *Player) ownsThread() bool {
+	kind, _ := p.cfg.Output.split()
+	return kind == OutputWindow || kind == OutputAuto && HasDisplay() || p.cfg.Realtime
+}
+
+// sleep is how the presenting goroutine sleeps.
+func (p *Player) sleep() rt.Sleep {
+	if p.ownsThread() {
+		return rt.SleepKernel
+	}
+	return rt.SleepNap
+}
+
+// sleepUntil is how it sleeps until a moment.
+func (p *Player) sleepUntil() func(media.Instant) {
+	if p.ownsThread() {
+		return rt.SleepUntil
+	}
+	return new(rt.Napper).SleepUntil
 }

@@ -70,7 +70,8 @@ type AudioDecoder interface {
 }
 
 // VideoSink shows frames.
-// Concurrency: one goroutine, locked to its thread; Close may come from there only.
+// Concurrency: one goroutine, locked to its thread where there is a window; Close may come
+// from there only.
 type VideoSink interface {
 	// Name says what renders where, for reports.
 	Name() string

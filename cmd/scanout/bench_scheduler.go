@@ -56,7 +56,17 @@ func wakeUps(ctx context.Context, o *benchOptions, t *benchTable, loaded bool) e
 		if ctx.Err() != nil {
 			return rt.Lateness{}, ctx.Err()
 		}
-		return rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: d, Priority: priority})
+		type result struct {
+			l   rt.Lateness
+			err error
+		}
+		done := make(chan result)
+		go func() { // this one may be locked to its thread, and not every way wants that
+			l, err := rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: d, Priority: priority})
+			done <- result{l, err}
+		}()
+		r := <-done
+		return r.l, r.err
 	}
 	for _, m := range rt.Methods() {
 		if m == rt.ClockSleepFine {

@@ -136,7 +136,7 @@ func TestDeadlinesAndInterrupts(t *testing.T) {
 	}
 }
 
-var sleeps = map[string]rt.Sleep{"kernel": rt.SleepKernel, "go": rt.SleepGo}
+var sleeps = map[string]rt.Sleep{"kernel": rt.SleepKernel, "go": rt.SleepGo, "nap": rt.SleepNap}
 
 // A sleeper of either side must come back on Close and on an interrupt, whichever comes
 // first: its wait or the other's call.

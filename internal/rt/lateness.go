@@ -23,11 +23,12 @@ const (
 	ClockSleepSpin                // the same, spinning for the last stretch
 	ClockSleepAdapt               // the same, spinning no longer than this machine needs
 	WaiterSleep                   // Waiter.Wait with a deadline, timer slack of 1 ns
+	Nap                           // Napper: the same sleep on a goroutine that is not locked
 )
 
 var methodNames = [...]string{
 	"time.Sleep", "time.Ticker", "Ticker + LockOSThread", "timerfd", "clock_nanosleep",
-	"clock_nanosleep + slack 1 ns", "clock_nanosleep + spin", "clock_nanosleep + adaptive spin", "futex deadline",
+	"clock_nanosleep + slack 1 ns", "clock_nanosleep + spin", "clock_nanosleep + adaptive spin", "futex deadline", "yield and clock_nanosleep",
 }
 
 func (m Method) String() string {
@@ -39,7 +40,7 @@ func (m Method) String() string {
 
 // Methods lists what this system has, worst first.
 func Methods() []Method {
-	all := []Method{TimeSleep, TimeTicker, LockedTicker, ClockSleep, Timerfd, WaiterSleep, ClockSleepFine, ClockSleepAdapt, ClockSleepSpin}
+	all := []Method{TimeSleep, TimeTicker, LockedTicker, ClockSleep, Timerfd, Nap, WaiterSleep, ClockSleepFine, ClockSleepAdapt, ClockSleepSpin}
 	return slices.DeleteFunc(all, func(m Method) bool { return m == Timerfd && !haveTimerfd })
 }
 
@@ -155,6 +156,7 @@ type sleeper struct {
 	thread *Thread
 	ticker *time.Ticker
 	waiter *Waiter
+	nap    Napper
 	fd     int
 }
 
@@ -190,6 +192,8 @@ func (s *sleeper) sleep(target media.Instant) error {
 		return s.readTimerfd()
 	case WaiterSleep:
 		s.waiter.Wait(target)
+	case Nap:
+		s.nap.SleepUntil(target)
 	case ClockSleepFine, ClockSleepSpin, ClockSleepAdapt:
 		s.thread.SleepUntil(target)
 	default:

@@ -49,7 +49,40 @@ func TestSleepUntilIsNeverEarly(t *testing.T) {
 	}
 }
 
-var sleeps = map[string]Sleep{"kernel": SleepKernel, "go": SleepGo}
+func TestNapIsNeverEarly(t *testing.T) {
+	var nap Napper
+	for i := range 5 {
+		d := Now().Add(time.Duration(4*i) * time.Millisecond) // in one piece and in two
+		nap.SleepUntil(d)
+		if n := Now(); n < d {
+			t.Errorf("%v early", d.Sub(n))
+		}
+	}
+	for _, past := range []media.Instant{-5, 0, 1, Now()} {
+		nap.SleepUntil(past)
+	}
+	if nap.thread == 0 && runtime.GOOS == "linux" {
+		t.Error("timers were not made exact")
+	}
+}
+
+// No piece is as long as the 10 ms after which the runtime takes a processor away, except
+// where that costs less.
+func TestPieces(t *testing.T) {
+	const now = media.Instant(1e9)
+	for _, c := range []struct{ sleep, want time.Duration }{
+		{1, 1}, {longestPiece, longestPiece}, {longestPiece + 1, longestPiece}, {longestNap, longestPiece}, {longestNap + 1, longestNap + 1},
+	} {
+		if got := piece(now, now.Add(c.sleep)).Sub(now); got != c.want {
+			t.Errorf("%v: a piece of %v, want %v", c.sleep, got, c.want)
+		}
+	}
+	if piece(now, 0) != 0 {
+		t.Error("for ever is interrupted")
+	}
+}
+
+var sleeps = map[string]Sleep{"kernel": SleepKernel, "go": SleepGo, "nap": SleepNap}
 
 func TestWaiterDeadline(t *testing.T) {
 	for name, how := range sleeps {

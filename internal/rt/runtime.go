@@ -2,7 +2,7 @@ package rt
 
 import _ "unsafe" // for linkname
 
-// Both are exported by the runtime for linking. nanotime reads the clock through the
+// All are exported by the runtime for linking. nanotime reads the clock through the
 // vDSO: a quarter of what clock_gettime costs as a system call.
 
 //go:linkname nanotime runtime.nanotime
@@ -10,3 +10,8 @@ func nanotime() int64
 
 //go:linkname procyield runtime.procyield
 func procyield(n uint32)
+
+// goyield is runtime.Gosched without waking another thread to look for work.
+//
+//go:linkname goyield runtime.goyield
+func goyield()

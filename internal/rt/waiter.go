@@ -21,6 +21,9 @@ const (
 	// exact. An ordinary goroutine would keep its processor from others until the runtime
 	// notices, for 0.2 ms and more.
 	SleepKernel
+	// SleepNap blocks the thread as well, for goroutines that are not locked to it and sleep
+	// again and again for some milliseconds; see [Napper].
+	SleepNap
 )
 
 // Waiter is a sleeping place for one goroutine that any other can wake. A wake-up that
@@ -39,6 +42,7 @@ type Waiter struct {
 	state atomic.Uint32
 	how   Sleep
 	park  parking
+	nap   Napper
 	_     cpu.CacheLinePad
 }
 

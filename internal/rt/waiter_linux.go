@@ -19,9 +19,23 @@ type parking struct{ goPark }
 
 // sleep returns false at the deadline, true when it may have been woken.
 func (w *Waiter) sleep(deadline media.Instant) bool {
-	if w.how == SleepGo {
+	switch w.how {
+	case SleepGo:
 		return w.park.sleep(deadline)
+	case SleepNap:
+		w.nap.yield()
+		if now := Now(); deadline != 0 && deadline <= now {
+			return false
+		} else if p := piece(now, deadline); p != deadline {
+			w.block(p)
+			return true // to look again
+		}
 	}
+	return w.block(deadline)
+}
+
+// block blocks the thread in the kernel; see sleep.
+func (w *Waiter) block(deadline media.Instant) bool {
 	// FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC. A blocking system call,
 	// so that the runtime can give the processor to others.
 	var ts unix.Timespec

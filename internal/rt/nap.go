@@ -1,0 +1,63 @@
+package rt
+
+import (
+	"time"
+
+	"github.com/scanout-av/scanout/media"
+)
+
+// Naps are for goroutines that sleep for every frame and are not locked to their thread.
+//
+// Go's monitor thread looks every 10 ms at what holds a processor. One on which nothing was
+// scheduled since it looked last counts as hogged, also when its goroutine has slept nearly
+// all of that time: the processor is taken away, is to be found again after each sleep, and
+// the monitor, which has had something to do, looks every 20 µs for a while. A goroutine that
+// is locked to its thread cannot help that: yielding takes it two switches of threads. One
+// that is not yields before each sleep, which costs 0.2 µs while nobody else is ready and
+// counts as scheduling, and sleeps no longer in one piece than the monitor takes.
+const (
+	// longestPiece is less than the 10 ms after which a processor is taken from a goroutine
+	// in a system call.
+	longestPiece = 8 * time.Millisecond
+	// longestNap is from where on the pieces cost more than the monitor.
+	longestNap = 200 * time.Millisecond
+)
+
+// Napper sleeps for a goroutine that is not locked to its thread; for one that is, every
+// sleep costs two switches of threads. The zero value is ready for use.
+// Concurrency: one goroutine.
+type Napper struct {
+	thread int // whose timer slack has been set
+}
+
+// SleepUntil sleeps until deadline; one in the past returns at once. Other goroutines that
+// wait for the processor come first.
+// Units: deadline is absolute, ns of CLOCK_MONOTONIC.
+func (n *Napper) SleepUntil(deadline media.Instant) {
+	for {
+		now := Now()
+		if deadline <= now {
+			return
+		}
+		n.yield()
+		SleepUntil(piece(now, deadline))
+	}
+}
+
+// piece is where a sleep from now to deadline, 0 for ever, is interrupted.
+func piece(now, deadline media.Instant) media.Instant {
+	if deadline == 0 || deadline.Sub(now) > longestNap {
+		return deadline
+	}
+	return min(deadline, now.Add(longestPiece))
+}
+
+// yield lets others go first and sees to it that the thread on which this one goes on has
+// exact timers: the kernel's usual slack is half of all lateness.
+func (n *Napper) yield() {
+	goyield()
+	if id := ThreadID(); id != n.thread {
+		n.thread = id
+		exactTimers()
+	}
+}
