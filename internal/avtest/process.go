@@ -125,3 +125,21 @@ func Eventually(ready func() bool) error {
 	}
 	return nil
 }
+
+// Try runs f until it returns nil, three times at most, and fails the test with the last
+// error. It is for what a machine that stands still for a moment spoils, and a bug does
+// every time: measurements in real time, and programs that lose what they don't take in
+// time.
+func Try(t testing.TB, f func() error) {
+	t.Helper()
+	for n := 1; ; n++ {
+		err := f()
+		if err == nil {
+			return
+		}
+		if n == 3 {
+			t.Fatal(err)
+		}
+		t.Logf("try %d: %v", n, err)
+	}
+}
