@@ -38,6 +38,7 @@ var rows = []row{
 	{path: "internal/sdl", floor: time1},
 	{path: "internal/udp", floor: time1}, // sockets without knowledge of RTP: receivers, the sender and tests use it
 	{path: "internal/wl", floor: time1},
+	{path: "internal/x11", floor: time1},
 	{path: "trace", floor: time1},
 	{path: "tune", floor: time1, onlyFrom: []string{"cmd/..."}},
 

@@ -7,11 +7,14 @@ import (
 )
 
 // commits is a window system that says what became of what was committed to a window;
-// *wl.Feedback is one.
+// *wl.Feedback and
+// *x11.Feedback are.
 type commits interface {
 	// Request asks about the next commit, Withdraw takes that back.
 	Request(*media.Presented)
 	Withdraw()
+	// Committed says that what the newest Request was about was handed over.
+	Committed()
 	// Wait waits until at most n commits have not been taken up.
 	// Errors: media.ErrAgain at the deadline; media.ErrDeviceLost.
 	Wait(n int, deadline media.Instant) error

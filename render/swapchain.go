@@ -29,8 +29,12 @@ type swapchain struct {
 	id      uint64
 	drawn   vk.Semaphore
 	ids     vk.PresentIdKHR
+	ids2    vk.PresentId2KHR
+	wait2   vk.PresentWait2InfoKHR
 	info    vk.PresentInfoKHR
-	withIDs bool
+	waits   waitKind // by which extension it is known that a present is on the screen
+	support presentSupport
+	stamps  stamps // the driver's own word for when that was
 	fence   vk.Fence
 	fences  vk.SwapchainPresentFenceInfoKHR
 	caps    vk.SurfaceCapabilitiesKHR
@@ -50,18 +54,41 @@ type acquireSemaphore struct {
 	drawValue uint64
 }
 
-func (s *swapchain) init(r *renderer) {
+// init finds out what the surface says of presents.
+func (s *swapchain) init(r *renderer, surface vk.SurfaceKHR) {
 	s.ids = vk.PresentIdKHR{SType: vk.STypePresentIdKHR, SwapchainCount: 1, PPresentIds: &s.id}
+	s.ids2 = vk.PresentId2KHR{SType: vk.STypePresentId2KHR, SwapchainCount: 1, PPresentIds: &s.id}
+	s.wait2 = vk.PresentWait2InfoKHR{SType: vk.STypePresentWait2InfoKHR}
 	s.info = vk.PresentInfoKHR{SType: vk.STypePresentInfoKHR, WaitSemaphoreCount: 1, PWaitSemaphores: &s.drawn,
 		SwapchainCount: 1, PSwapchains: &s.handle, PImageIndices: &s.index}
+	s.fences = vk.SwapchainPresentFenceInfoKHR{SType: vk.STypeSwapchainPresentFenceInfoKHR, SwapchainCount: 1, PFences: &s.fence}
+	s.support = presentSupportOf(r, surface)
+	s.waits = chooseWait(r.d, s.support)
+	s.stamps.init(s.support.stages, r.d.DisplayTiming, r.cfg.Now)
+}
+
+// numbered reports whether presents have numbers.
+func (s *swapchain) numbered() bool { return s.waits != waitNone || s.stamps.on() }
+
+// link chains what goes with the next present; stamped says that its moment is asked for.
+func (s *swapchain) link(r *renderer, stamped bool) {
 	next := &s.info.PNext
-	if s.withIDs = r.d.PresentWait; s.withIDs {
+	switch {
+	case s.waits == waitSecond || s.stamps.source == media.PresentTiming:
+		*next, next = vk.Pointer(&s.ids2), &s.ids2.PNext
+	case s.waits == waitFirst:
 		*next, next = vk.Pointer(&s.ids), &s.ids.PNext
 	}
-	if r.d.SwapchainMaint1 {
-		s.fences = vk.SwapchainPresentFenceInfoKHR{SType: vk.STypeSwapchainPresentFenceInfoKHR, SwapchainCount: 1, PFences: &s.fence}
-		*next = vk.Pointer(&s.fences)
+	switch {
+	case stamped && s.stamps.source == media.PresentTiming:
+		*next, next = vk.Pointer(&s.stamps.timings), &s.stamps.timings.PNext
+	case stamped && s.stamps.source == media.PresentGoogle:
+		*next, next = vk.Pointer(&s.stamps.times), &s.stamps.times.PNext
 	}
+	if r.d.SwapchainMaint1 {
+		*next, next = vk.Pointer(&s.fences), &s.fences.PNext
+	}
+	*next = nil
 }
 
 // modes are the presentation modes that Vulkan has for ours.
@@ -146,7 +173,10 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height, 
 	info := &vk.SwapchainCreateInfoKHR{SType: vk.STypeSwapchainCreateInfoKHR, Surface: surface, MinImageCount: count,
 		ImageFormat: format.Format, ImageColorSpace: format.ColorSpace, ImageExtent: extent, ImageArrayLayers: 1,
 		ImageUsage: vk.IMAGE_USAGE_COLOR_ATTACHMENT_BIT, PreTransform: caps.CurrentTransform, CompositeAlpha: alpha,
-		PresentMode: modes[mode], Clipped: 1, OldSwapchain: s.handle}
+		PresentMode: modes[mode], Clipped: 1, OldSwapchain: s.handle, Flags: s.stamps.flags()}
+	if s.waits == waitSecond {
+		info.Flags |= vk.SWAPCHAIN_CREATE_PRESENT_ID_2_BIT_KHR | vk.SWAPCHAIN_CREATE_PRESENT_WAIT_2_BIT_KHR
+	}
 	handle := new(vk.SwapchainKHR)
 	res := r.d.Commands.CreateSwapchainKHR(r.c, r.d.Handle, info, nil, handle)
 	s.free(r)
@@ -155,6 +185,7 @@ func (s *swapchain) recreate(r *renderer, surface vk.SurfaceKHR, width, height, 
 	}
 	s.mode = mode
 	s.handle, s.width, s.height = *handle, int(extent.Width), int(extent.Height)
+	s.stamps.begin(r, s.handle)
 	return s.views(r, format.Format)
 }
 
@@ -273,11 +304,16 @@ func (s *swapchain) present(r *renderer, index uint32, id uint64) vk.Result {
 		}
 		im.presented = true
 	}
+	s.link(r, s.stamps.ask(id))
 	return r.d.Graphics.Present(r.d, r.c, &s.info)
 }
 
 // shown waits up to timeout, in ns, for the present with the given id to be on screen.
 func (s *swapchain) shown(r *renderer, id, timeout uint64) vk.Result {
+	if s.waits == waitSecond {
+		s.wait2.PresentId, s.wait2.Timeout = id, timeout
+		return r.d.Commands.WaitForPresent2KHR(r.c, r.d.Handle, s.handle, &s.wait2)
+	}
 	return r.d.Commands.WaitForPresentKHR(r.c, r.d.Handle, s.handle, id, timeout)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/internal/vk"
 	"github.com/scanout-av/scanout/internal/wl"
+	"github.com/scanout-av/scanout/internal/x11"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
@@ -44,6 +45,8 @@ type Window struct {
 	depth   pace.SwapDepth
 
 	commits   commits // nil where the window system does not say what became of frames
+	measured  bool    // its interval is measured, and what the display says of itself goes first
+	spare     media.Presented
 	refresh   time.Duration
 	last      media.Instant // a recent refresh
 	fast      int           // frames in a row that came much sooner than a refresh
@@ -84,7 +87,7 @@ func NewWindow(cfg Config, native NativeWindow) (*Window, error) {
 		drop()
 		return nil, err
 	}
-	w.chain.init(w.r)
+	w.chain.init(w.r, w.surface)
 	w.watch()
 	w.offered, err = w.chain.offered(w.r, w.surface)
 	if err == nil {
@@ -119,10 +122,27 @@ func (w *Window) watch() {
 	if !ok {
 		return
 	}
-	if v := n.Native(); v.System == sdl.SystemWayland {
+	switch v := n.Native(); v.System {
+	case sdl.SystemWayland:
 		if f, err := wl.Watch(v.Display, v.Window, w.cfg.Now); err == nil {
 			w.commits = f
 		}
+	case sdl.SystemX11:
+		name, err := x11.DisplayName(v.Display)
+		if err != nil {
+			return
+		}
+		if f, err := x11.Watch(name, v.Window, false, w.cfg.Now); err == nil {
+			w.commits, w.measured = f, true
+		}
+	}
+}
+
+// unwatch stops that.
+func (w *Window) unwatch() {
+	if w.commits != nil {
+		w.commits.Close()
+		w.commits, w.measured = nil, false
 	}
 }
 
@@ -143,14 +163,16 @@ const throttleAfter = 8
 func (w *Window) Display() media.Display {
 	d := media.Display{Width: w.chain.width, Height: w.chain.height, Refresh: w.refresh, Source: media.PresentFence,
 		Throttled: w.fast < throttleAfter, Last: w.last}
-	if w.r.d.PresentWait {
+	d.Mode, d.Depth, d.Raised = w.chain.mode, w.depth.Depth(), w.depth.Raised()
+	switch d.Refresh = w.interval(); {
+	case w.chain.stamps.on():
+		d.Source, d.Throttled = w.chain.stamps.source, true
+	case w.commits != nil:
+		d.Source, d.Throttled = w.commits.Source(), true
+	case w.chain.waits != waitNone:
 		d.Source = media.PresentWait
 	}
-	d.Mode, d.Depth, d.Raised = w.chain.mode, w.depth.Depth(), w.depth.Raised()
-	switch {
-	case w.commits != nil:
-		d.Source, d.Throttled, d.Refresh = w.commits.Source(), true, w.interval()
-	case d.Source == media.PresentFence && len(w.chain.images) > 0:
+	if w.commits == nil && w.chain.waits == waitNone && len(w.chain.images) > 0 {
 		d.Depth = len(w.chain.images) - 1 // nothing else limits it
 	}
 	return d
@@ -160,7 +182,7 @@ func (w *Window) Display() media.Display {
 // and where it is known how many wait, one more to draw to meanwhile.
 func (w *Window) images() int {
 	n := 1 + w.depth.Depth()
-	if w.commits != nil || w.r.d.PresentWait {
+	if w.commits != nil || w.chain.waits != waitNone {
 		n++
 	}
 	return n
@@ -168,7 +190,10 @@ func (w *Window) images() int {
 
 // interval is the display's refresh interval, by the best that is known.
 func (w *Window) interval() time.Duration {
-	if w.commits != nil {
+	if w.chain.stamps.refresh > 0 {
+		return w.chain.stamps.refresh
+	}
+	if w.commits != nil && (!w.measured || w.refresh == 0) {
 		if r := w.commits.Refresh(); r > 0 {
 			return r
 		}
@@ -248,7 +273,7 @@ func (w *Window) await(n int, deadline media.Instant) error {
 // present_wait tells: the frame is chosen after that.
 func (w *Window) awaitPresent(deadline media.Instant) error {
 	n := uint64(w.depth.Depth() - 1)
-	if w.commits != nil || !w.r.d.PresentWait || w.presentID < w.chain.firstID+n || w.chain.mode > media.PresentModeLatest {
+	if w.commits != nil || w.chain.waits == waitNone || w.presentID < w.chain.firstID+n || w.chain.mode > media.PresentModeLatest {
 		return nil
 	}
 	timeout := uint64(100 * time.Millisecond)
@@ -375,8 +400,11 @@ func (w *Window) Present(s *media.Scheduled) error {
 	if res < 0 && res != vk.ERROR_OUT_OF_DATE_KHR {
 		return r.fail(fmt.Errorf("render: present: %w", res))
 	}
-	if w.commits == nil {
-		p.Submitted, p.drawValue, p.presentID = w.cfg.Now(), e.drawValue, w.presentID
+	if w.commits == nil || w.chain.stamps.on() {
+		p.Submitted, p.drawValue, p.presentID = w.cfg.Now(), e.drawValue, 0
+		if w.chain.numbered() {
+			p.presentID = w.presentID
+		}
 		r.pending.push(p)
 	}
 	return r.collect()
@@ -397,12 +425,14 @@ func (w *Window) present(p *pending) vk.Result {
 	if w.commits != nil {
 		w.commits.Request(&p.Presented)
 	}
-	if w.r.d.PresentWait {
-		w.presentID++
-	}
+	w.presentID++
 	res := w.chain.present(w.r, w.index, w.presentID)
-	if res < 0 && w.commits != nil {
-		w.commits.Withdraw()
+	if w.commits != nil {
+		if res < 0 {
+			w.commits.Withdraw()
+		} else {
+			w.commits.Committed()
+		}
 	}
 	if res == vk.SUBOPTIMAL_KHR || res == vk.ERROR_OUT_OF_DATE_KHR {
 		w.stale = true
@@ -412,16 +442,11 @@ func (w *Window) present(p *pending) vk.Result {
 
 // Feedback pops what is known about the oldest presented frame.
 func (w *Window) Feedback(p *media.Presented) bool {
-	if w.commits != nil {
-		if !w.commits.Next(p) {
-			return false
-		}
-		if p.Actual != 0 {
-			w.last = p.Actual
-			p.Missed = missed(p.Target, p.Actual, p.Refresh)
-		}
-		w.depth.Observe(p)
-		return true
+	switch {
+	case w.chain.stamps.on():
+		return w.stamped(p)
+	case w.commits != nil:
+		return w.committed(p)
 	}
 	q := w.r.pending.oldest()
 	if q == nil || w.r.lost != nil {
@@ -429,7 +454,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	}
 	now := w.cfg.Now()
 	source := media.PresentFence
-	if q.presentID != 0 {
+	if q.presentID != 0 && w.chain.waits != waitNone {
 		switch r := w.chain.shown(w.r, q.presentID, 0); {
 		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
 			source = media.PresentWait
@@ -459,6 +484,62 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	return true
 }
 
+// committed pops what the window system says of the oldest frame.
+func (w *Window) committed(p *media.Presented) bool {
+	if !w.commits.Next(p) {
+		if w.commits.Source() == media.PresentFence {
+			w.unwatch() // it never says anything
+		}
+		return false
+	}
+	if p.Actual != 0 {
+		w.last = p.Actual
+		p.Missed = missed(p.Target, p.Actual, p.Refresh)
+	}
+	w.depth.Observe(p)
+	return true
+}
+
+// stamped pops what the driver says of the oldest frame. What the window system says of it
+// only limits how many wait.
+func (w *Window) stamped(p *media.Presented) bool {
+	if w.commits != nil {
+		for w.commits.Next(&w.spare) {
+			continue
+		}
+	}
+	s := &w.chain.stamps
+	q := w.r.pending.oldest()
+	if q == nil || w.r.lost != nil {
+		return false
+	}
+	at, known := s.look(q.presentID)
+	if !known {
+		s.collect(w.r, w.chain.handle)
+		if at, known = s.look(q.presentID); !known && !s.forgotten(q.presentID) {
+			return false
+		}
+	}
+	now := w.cfg.Now()
+	if at != 0 && !plausible(q.Submitted, at, now) {
+		s.off()
+		known = false
+	}
+	*p = q.Presented
+	w.r.pending.pop()
+	switch {
+	case !known: // by its draw, as without the driver's word
+		p.Source, p.Actual = media.PresentFence, q.shownBy(now, w.refresh)
+	case at == 0:
+		p.Source, p.Discarded = s.source, true
+	default:
+		p.Source, p.Actual, p.Flags, w.last = s.source, at, media.PresentVsync, at
+		p.Missed = missed(p.Target, p.Actual, p.Refresh)
+	}
+	w.depth.Observe(p)
+	return true
+}
+
 // Poll pops a window event.
 func (w *Window) Poll(e *media.Event) bool { return w.native.PollEvent(e) }
 
@@ -471,10 +552,7 @@ func (w *Window) Close() error {
 		return nil
 	}
 	_ = w.r.idle()
-	if w.commits != nil {
-		w.commits.Close()
-		w.commits = nil
-	}
+	w.unwatch()
 	w.chain.free(w.r)
 	w.r.in.DestroySurface(w.surface)
 	err := w.r.close()

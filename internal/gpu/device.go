@@ -97,7 +97,11 @@ type features struct {
 	presentID   *vk.PhysicalDevicePresentIdFeaturesKHR
 	presentWait *vk.PhysicalDevicePresentWaitFeaturesKHR
 	latestReady *vk.PhysicalDevicePresentModeFifoLatestReadyFeaturesKHR
-	swapchain1  *vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR
+
+	presentID2    *vk.PhysicalDevicePresentId2FeaturesKHR
+	presentWait2  *vk.PhysicalDevicePresentWait2FeaturesKHR
+	presentTiming *vk.PhysicalDevicePresentTimingFeaturesEXT
+	swapchain1    *vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR
 
 	maintenance1 *vk.PhysicalDeviceVideoMaintenance1FeaturesKHR
 	maintenance2 *vk.PhysicalDeviceVideoMaintenance2FeaturesKHR
@@ -113,7 +117,11 @@ func newFeatures(extensions map[string]bool) *features {
 		presentID:   &vk.PhysicalDevicePresentIdFeaturesKHR{SType: vk.STypePhysicalDevicePresentIdFeaturesKHR},
 		presentWait: &vk.PhysicalDevicePresentWaitFeaturesKHR{SType: vk.STypePhysicalDevicePresentWaitFeaturesKHR},
 		latestReady: &vk.PhysicalDevicePresentModeFifoLatestReadyFeaturesKHR{SType: vk.STypePhysicalDevicePresentModeFifoLatestReadyFeaturesKHR},
-		swapchain1:  &vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceSwapchainMaintenance1FeaturesKHR},
+
+		presentID2:    &vk.PhysicalDevicePresentId2FeaturesKHR{SType: vk.STypePhysicalDevicePresentId2FeaturesKHR},
+		presentWait2:  &vk.PhysicalDevicePresentWait2FeaturesKHR{SType: vk.STypePhysicalDevicePresentWait2FeaturesKHR},
+		presentTiming: &vk.PhysicalDevicePresentTimingFeaturesEXT{SType: vk.STypePhysicalDevicePresentTimingFeaturesEXT},
+		swapchain1:    &vk.PhysicalDeviceSwapchainMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceSwapchainMaintenance1FeaturesKHR},
 
 		maintenance1: &vk.PhysicalDeviceVideoMaintenance1FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance1FeaturesKHR},
 		maintenance2: &vk.PhysicalDeviceVideoMaintenance2FeaturesKHR{SType: vk.STypePhysicalDeviceVideoMaintenance2FeaturesKHR},
@@ -128,6 +136,15 @@ func newFeatures(extensions map[string]bool) *features {
 	if extensions[vk.KHR_PRESENT_ID_EXTENSION_NAME] && extensions[vk.KHR_PRESENT_WAIT_EXTENSION_NAME] {
 		*next, next = vk.Pointer(f.presentID), &f.presentID.PNext
 		*next, next = vk.Pointer(f.presentWait), &f.presentWait.PNext
+	}
+	if extensions[vk.KHR_PRESENT_ID2_EXTENSION_NAME] {
+		*next, next = vk.Pointer(f.presentID2), &f.presentID2.PNext
+		if extensions[vk.KHR_PRESENT_WAIT2_EXTENSION_NAME] {
+			*next, next = vk.Pointer(f.presentWait2), &f.presentWait2.PNext
+		}
+		if hasPresentTiming(extensions) {
+			*next, next = vk.Pointer(f.presentTiming), &f.presentTiming.PNext
+		}
 	}
 	if hasLatestReady(extensions) {
 		*next, next = vk.Pointer(f.latestReady), &f.latestReady.PNext
@@ -152,6 +169,11 @@ const latestReadyEXT = "VK_EXT_present_mode_fifo_latest_ready"
 
 func hasLatestReady(extensions map[string]bool) bool {
 	return extensions[vk.KHR_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME] || extensions[latestReadyEXT]
+}
+
+// hasPresentTiming reports whether there is present_timing with what it stands on.
+func hasPresentTiming(extensions map[string]bool) bool {
+	return extensions[vk.EXT_PRESENT_TIMING_EXTENSION_NAME] && extensions[vk.KHR_CALIBRATED_TIMESTAMPS_EXTENSION_NAME]
 }
 
 func hasSwapchainMaintenance(extensions map[string]bool) bool {
@@ -203,6 +225,20 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 		if p.PresentWait {
 			want = append(want, vk.KHR_PRESENT_ID_EXTENSION_NAME, vk.KHR_PRESENT_WAIT_EXTENSION_NAME)
 		}
+		// Whether a surface has these is asked by another extension, of the instance.
+		d.PresentWait2, d.PresentTiming = p.PresentWait2 && in.capabilities2, p.PresentTiming && in.capabilities2
+		if d.PresentWait2 || d.PresentTiming {
+			want = append(want, vk.KHR_PRESENT_ID2_EXTENSION_NAME)
+		}
+		if d.PresentWait2 {
+			want = append(want, vk.KHR_PRESENT_WAIT2_EXTENSION_NAME)
+		}
+		if d.PresentTiming {
+			want = append(want, vk.EXT_PRESENT_TIMING_EXTENSION_NAME, vk.KHR_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)
+		}
+		if p.DisplayTiming {
+			want = append(want, vk.GOOGLE_DISPLAY_TIMING_EXTENSION_NAME)
+		}
 		if p.LatestReady {
 			want = append(want, firstOf(p.extensions, vk.KHR_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME, latestReadyEXT))
 		}
@@ -232,6 +268,7 @@ func (in *Instance) Open(cfg Config) (*Device, error) {
 	f.v11.SamplerYcbcrConversion = vk.Bool(p.YCbCrSampler)
 	f.v12.TimelineSemaphore, f.v13.Synchronization2, f.v13.DynamicRendering = 1, 1, 1
 	f.presentID.PresentId, f.presentWait.PresentWait = 1, 1
+	f.presentID2.PresentId2, f.presentWait2.PresentWait2, f.presentTiming.PresentTiming = 1, 1, 1
 	f.latestReady.PresentModeFifoLatestReady, f.swapchain1.SwapchainMaintenance1 = 1, 1
 	f.maintenance1.VideoMaintenance1, f.maintenance2.VideoMaintenance2 = vk.Bool(p.maintenance1), vk.Bool(p.maintenance2)
 	f.unified.UnifiedImageLayouts, f.unified.UnifiedImageLayoutsVideo = vk.Bool(p.unified), vk.Bool(p.unified)

@@ -31,8 +31,9 @@ type Info struct {
 	HostImportAlign   uint64
 	YCbCrSampler      bool
 	HostImageCopy     bool
-	PresentWait       bool
-	PresentTiming     bool
+	PresentWait       bool // VK_KHR_present_id and VK_KHR_present_wait
+	PresentWait2      bool // their second version, which each surface has to have, too
+	PresentTiming     bool // VK_EXT_present_timing; each surface has to have it, too
 	DisplayTiming     bool // VK_GOOGLE_display_timing
 	CalibratedStamps  bool
 	SwapchainMaint1   bool // fences that say when a presented image is free
@@ -180,7 +181,8 @@ func (p *physical) features(in *Instance, c *dl.Caller, api uint32) {
 	p.PresentWait = f.presentID.PresentId != 0 && f.presentWait.PresentWait != 0
 	p.SwapchainMaint1 = f.swapchain1.SwapchainMaintenance1 != 0
 	p.LatestReady = f.latestReady.PresentModeFifoLatestReady != 0
-	p.PresentTiming = p.extensions[vk.EXT_PRESENT_TIMING_EXTENSION_NAME]
+	p.PresentWait2 = f.presentID2.PresentId2 != 0 && f.presentWait2.PresentWait2 != 0
+	p.PresentTiming = f.presentID2.PresentId2 != 0 && f.presentTiming.PresentTiming != 0
 	p.DisplayTiming = p.extensions[vk.GOOGLE_DISPLAY_TIMING_EXTENSION_NAME]
 	p.CalibratedStamps = p.extensions[vk.KHR_CALIBRATED_TIMESTAMPS_EXTENSION_NAME] || p.extensions[vk.EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME]
 }

@@ -26,8 +26,10 @@ type Instance struct {
 	messenger vk.DebugUtilsMessengerEXT
 	// maintained says that surface_maintenance1 is on.
 	maintained bool
-	log        *messageLog
-	logID      uintptr
+	// capabilities2 says that surfaces can be asked about extensions.
+	capabilities2 bool
+	log           *messageLog
+	logID         uintptr
 }
 
 // InstanceConfig says what an instance must have.
@@ -113,6 +115,7 @@ func NewInstance(cfg InstanceConfig) (*Instance, error) {
 	if slices.Contains(extensions, vk.KHR_SURFACE_EXTENSION_NAME) && available[vk.KHR_GET_SURFACE_CAPABILITIES2_EXTENSION_NAME] {
 		// What the device's swapchain_maintenance1 stands on.
 		extensions = append(extensions, vk.KHR_GET_SURFACE_CAPABILITIES2_EXTENSION_NAME)
+		in.capabilities2 = true
 		for _, e := range []string{vk.KHR_SURFACE_MAINTENANCE1_EXTENSION_NAME, vk.EXT_SURFACE_MAINTENANCE1_EXTENSION_NAME} {
 			if available[e] {
 				extensions = append(extensions, e)

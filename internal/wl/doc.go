@@ -6,7 +6,7 @@
 //
 // Ownership: the connection and the surface are the toolkit's; Close before they go.
 // Concurrency: the goroutine that draws, locked to its thread.
-// Units: stamps are ns of CLOCK_MONOTONIC; a compositor with another clock is refused.
+// Units: stamps are ns of CLOCK_MONOTONIC, to which those of another clock are brought.
 // Errors: media.ErrNotSupported where there is no libwayland or no presentation-time;
 // media.ErrDeviceLost when the compositor went away.
 //

@@ -31,6 +31,8 @@ type Feedback struct {
 
 	queue, surface, registry, presentation uintptr
 	version                                uint32        // of the surface
+	clock                                  int32         // that the compositor stamps by
+	reading                                unix.Timespec // of it
 	refresh                                time.Duration // of the display that showed the last commit
 
 	ring        [maxPending]commit
@@ -91,7 +93,7 @@ var (
 // Watch begins to watch surface, a wl_surface of the connection display, both in use by a
 // toolkit. now reads CLOCK_MONOTONIC.
 // Errors: media.ErrNotSupported when the compositor has no presentation-time, or stamps by
-// another clock.
+// a clock that cannot be read here.
 func Watch(display, surface uintptr, now func() media.Instant) (*Feedback, error) {
 	if display == 0 || surface == 0 {
 		return nil, fmt.Errorf("wl: not a Wayland window: %w", media.ErrNotSupported)
@@ -103,7 +105,7 @@ func Watch(display, surface uintptr, now func() media.Instant) (*Feedback, error
 	if err != nil {
 		return nil, err
 	}
-	f := &Feedback{l: l, now: now, display: display, id: 1<<20 + lastID.Add(1)}
+	f := &Feedback{l: l, now: now, display: display, id: 1<<20 + lastID.Add(1), clock: unix.CLOCK_MONOTONIC}
 	watched.Store(f.id, f)
 	if err := f.open(surface); err != nil {
 		f.Close()
@@ -227,6 +229,9 @@ func (f *Feedback) Withdraw() {
 	}
 }
 
+// Committed does nothing: the commit carries what was asked.
+func (f *Feedback) Committed() {}
+
 // drop destroys what is outstanding of a commit.
 func (f *Feedback) drop(m *commit) {
 	if m.feedback != 0 {
@@ -321,8 +326,11 @@ func (f *Feedback) take() bool {
 
 func (f *Feedback) handle(e *event) {
 	if e.target == f.presentation {
-		if clock := uint32(e.args[0]); e.opcode == presentationClockID && clock != unix.CLOCK_MONOTONIC {
-			f.err = fmt.Errorf("wl: the compositor stamps by clock %d, not by CLOCK_MONOTONIC: %w", clock, media.ErrNotSupported)
+		if e.opcode == presentationClockID {
+			f.clock = int32(e.args[0])
+			if err := unix.ClockGettime(f.clock, &f.reading); err != nil {
+				f.err = fmt.Errorf("wl: the compositor stamps by clock %d: %w: %w", f.clock, err, media.ErrNotSupported)
+			}
 		}
 		return
 	}
@@ -358,7 +366,7 @@ func (f *Feedback) answer(m *commit, e *event) {
 	case feedbackPresented:
 		f.answered = true
 		m.Source = media.PresentWayland
-		m.Actual = instant(a[0], a[1], a[2])
+		m.Actual = f.monotonic(instant(a[0], a[1], a[2]))
 		m.Sequence = uint64(uint32(a[4]))<<32 | uint64(uint32(a[5]))
 		m.Flags = media.PresentFlags(a[6] & 0xf) // the protocol's order
 		if f.refresh = time.Duration(uint32(a[3])); f.refresh > 0 {
@@ -371,6 +379,16 @@ func (f *Feedback) answer(m *commit, e *event) {
 	}
 	f.c.Call(f.l.destroy, m.feedback)
 	m.feedback = 0
+}
+
+// monotonic brings a stamp of the compositor's clock to CLOCK_MONOTONIC. Some stamp by
+// CLOCK_MONOTONIC_RAW, which is not slewed: by how much the two differ is read for each
+// stamp, because it changes by up to 0.5 ms a second.
+func (f *Feedback) monotonic(t media.Instant) media.Instant {
+	if f.clock == unix.CLOCK_MONOTONIC || unix.ClockGettime(f.clock, &f.reading) != nil {
+		return t
+	}
+	return t.Add(f.now().Sub(media.Instant(f.reading.Nano())))
 }
 
 // instant puts a stamp together: seconds in two halves, and nanoseconds.

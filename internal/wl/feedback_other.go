@@ -24,6 +24,9 @@ func (f *Feedback) Request(*media.Presented) {}
 // Withdraw takes back the newest Request.
 func (f *Feedback) Withdraw() {}
 
+// Committed does nothing.
+func (f *Feedback) Committed() {}
+
 // Queued returns how many commits the compositor has not taken up.
 func (f *Feedback) Queued() int { return 0 }
 

@@ -162,7 +162,7 @@ func TestX11(t *testing.T) {
 	onScreen(t, w, f, shot)
 	// Fullscreen needs a window manager, and there is none: that is tested on Wayland.
 	var p media.Presented
-	if !w.Feedback(&p) || p.Actual == 0 || p.Source != media.PresentFence {
+	if err := avtest.Eventually(func() bool { return w.Feedback(&p) }); err != nil || p.Actual == 0 || p.Source != media.PresentX11 {
 		t.Errorf("feedback %+v", p)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/internal/wl"
+	"github.com/scanout-av/scanout/internal/x11"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 	"github.com/scanout-av/scanout/yuv"
@@ -17,6 +18,15 @@ import (
 // hands pictures over a refresh or so early; more is a mistake, and must not freeze the
 // window.
 const maxAhead = 100 * time.Millisecond
+
+// copyMargin is how long before a refresh a picture should have been copied into a window
+// that is shown as it is: a wake-up may be late by that much.
+const copyMargin = time.Millisecond
+
+// latchedEarly is how many copies in a row must come a refresh late before it is believed
+// that the server, or a compositor behind it, is done with a refresh well before that, as
+// virtual ones are. Then nothing tears, and pictures are copied as early as on Wayland.
+const latchedEarly = 8
 
 // Window draws into a window's own memory.
 // Concurrency: one goroutine, the one that opened the window, locked to its thread.
@@ -31,6 +41,8 @@ type Window struct {
 	reports reports
 	depth   pace.SwapDepth
 	commits commits         // nil where the window system does not say what became of pictures
+	copies  bool            // pictures are copied into the window's own memory on the server
+	behind  int             // copies in a row that were shown a refresh after the wanted one
 	report  media.Presented // of the picture being shown; here, because interfaces take its address
 	drawn   bool
 	exposed bool // all of the window must be shown again
@@ -66,10 +78,27 @@ func (w *Window) watch() {
 	if !ok {
 		return
 	}
-	if v := n.Native(); v.System == sdl.SystemWayland {
+	switch v := n.Native(); v.System {
+	case sdl.SystemWayland:
 		if f, err := wl.Watch(v.Display, v.Window, w.cfg.Now); err == nil {
 			w.commits = f
 		}
+	case sdl.SystemX11:
+		name, err := x11.DisplayName(v.Display)
+		if err != nil {
+			return
+		}
+		if f, err := x11.Watch(name, v.Window, true, w.cfg.Now); err == nil {
+			w.commits, w.copies = f, true
+		}
+	}
+}
+
+// unwatch stops that.
+func (w *Window) unwatch() {
+	if w.commits != nil {
+		w.commits.Close()
+		w.commits, w.copies = nil, false
 	}
 }
 
@@ -116,8 +145,8 @@ func (w *Window) Name() string {
 	return name
 }
 
-// Display describes the window. On Wayland the compositor says when pictures appear;
-// elsewhere that is not known, and the refresh interval is what the display says of itself.
+// Display describes the window. The compositor or the X server says when pictures
+// appear; where none does, the refresh interval is what the display says of itself.
 func (w *Window) Display() media.Display {
 	width, height := w.win.DrawableSize()
 	if w.commits != nil {
@@ -145,7 +174,7 @@ func (w *Window) Begin(deadline media.Instant) error {
 
 // refresh is the display's interval, by the best that is known.
 func (w *Window) refresh() time.Duration {
-	if w.commits != nil && w.cfg.Refresh == 0 {
+	if w.commits != nil && w.cfg.Refresh == 0 && (!w.copies || w.display.Period == 0) {
 		if r := w.commits.Refresh(); r > 0 {
 			return r
 		}
@@ -184,9 +213,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 	} else {
 		r.Number = 0
 	}
-	if w.commits == nil {
-		begun = w.cfg.Now()
-	}
+	handed := w.cfg.Now()
 	err = w.update(all, r)
 	if errors.Is(err, media.ErrOutOfDate) {
 		// The window was resized meanwhile; what was drawn is lost.
@@ -195,12 +222,18 @@ func (w *Window) Present(s *media.Scheduled) error {
 		}
 	}
 	f.Release()
-	if err != nil || s.Repeat || w.commits != nil {
+	if err != nil || s.Repeat {
 		return err
+	}
+	if w.copies {
+		w.learn(w.cfg.Now().Sub(handed))
+	}
+	if w.commits != nil {
+		return nil
 	}
 	r.Actual = w.cfg.Now()
 	w.last = r.Actual
-	w.learn(r.Actual.Sub(begun))
+	w.learn(r.Actual.Sub(handed))
 	if s.Target != 0 {
 		w.display.Start(r.Actual)
 		r.Missed = missed(r)
@@ -231,7 +264,13 @@ func (w *Window) wait(r *media.Presented) error {
 		if w.commits.Wait(0, now.Add(maxAhead)) == media.ErrAgain {
 			return media.ErrOutOfDate // hidden meanwhile
 		}
-		if at = min(at.Add(-r.Refresh*3/4), now.Add(maxAhead)); r.Target != 0 && at > now {
+		early := r.Refresh * 3 / 4
+		if w.copies && w.behind < latchedEarly {
+			// What is copied is seen where the display's beam has yet to come to: the less of
+			// the refresh before is left, the less of it tears.
+			early = w.handing + min(copyMargin, r.Refresh/4)
+		}
+		if at = min(at.Add(-early), now.Add(maxAhead)); r.Target != 0 && at > now {
 			w.cfg.Sleep(at)
 		}
 		return nil
@@ -274,6 +313,9 @@ func (w *Window) update(all bool, p *media.Presented) error {
 		}
 		return fmt.Errorf("soft: show a picture: %w", err)
 	}
+	if w.commits != nil {
+		w.commits.Committed()
+	}
 	w.exposed = false
 	return nil
 }
@@ -284,11 +326,19 @@ func (w *Window) Feedback(p *media.Presented) bool {
 		return w.reports.pop(p)
 	}
 	if !w.commits.Next(p) {
+		if w.commits.Source() == media.PresentFence {
+			w.unwatch() // it never says anything
+		}
 		return false
 	}
 	if p.Actual != 0 {
 		w.last = p.Actual
 		p.Missed = missed(p)
+	}
+	if w.copies && p.Target != 0 && w.behind < latchedEarly {
+		if w.behind++; p.Missed == 0 {
+			w.behind = 0
+		}
 	}
 	w.depth.Observe(p)
 	return true
@@ -339,9 +389,6 @@ func (w *Window) Screenshot() (*image.RGBA, error) {
 // Close closes the window. Closing twice does nothing.
 func (w *Window) Close() error {
 	w.target, w.drawn = target{}, false
-	if w.commits != nil {
-		w.commits.Close()
-		w.commits = nil
-	}
+	w.unwatch()
 	return w.win.Close()
 }
