@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/scanout-av/scanout/decode/bitstream"
+	"github.com/scanout-av/scanout/decode/bitstream/av1"
 	avc "github.com/scanout-av/scanout/decode/bitstream/h264"
 	hevc "github.com/scanout-av/scanout/decode/bitstream/h265"
 	"github.com/scanout-av/scanout/ingest/file"
@@ -74,7 +75,8 @@ type nalOutput struct {
 
 // nalCodec is one coding standard of probe --nal.
 type nalCodec interface {
-	framing() bitstream.Framing
+	// next finds the first unit at or behind pos.
+	next(data []byte, pos int) (bitstream.NAL, bool)
 	describe(nal []byte) (kind int, name string, header any, err error)
 	decode(unit []byte) ([]nalPicture, error)
 	flush() []bitstream.Output
@@ -180,7 +182,7 @@ func openNAL(ctx context.Context, name string) (next func() ([]byte, *float64, e
 		}, codec, func() { au.Release(); src.Close() }, nil
 	}
 	src.Close()
-	return nil, nil, nil, fmt.Errorf("%s has no video: --nal needs H.264 or H.265", name)
+	return nil, nil, nil, fmt.Errorf("%s has no video: --nal needs H.264, H.265 or AV1", name)
 }
 
 func newNALCodec(c media.Codec, extra []byte) (nalCodec, error) {
@@ -191,12 +193,19 @@ func newNALCodec(c media.Codec, extra []byte) (nalCodec, error) {
 	case "hevc":
 		d, err := hevc.NewDecoder(hevc.Config{ExtraData: extra})
 		return &nalH265{d: d}, err
+	case "av1":
+		d, err := av1.NewDecoder(av1.Config{ExtraData: extra})
+		return &nalAV1{d: d}, err
 	}
-	return nil, fmt.Errorf("--nal needs H.264 or H.265, and this is %s: %w", c, media.ErrNotSupported)
+	return nil, fmt.Errorf("--nal needs H.264, H.265 or AV1, and this is %s: %w", c, media.ErrNotSupported)
 }
 
 // rawCodec knows a raw stream by its first unit, nil for none.
 func rawCodec(head []byte) nalCodec {
+	if bytes.HasPrefix(head, []byte{byte(av1.OBUTemporalDelimiter)<<3 | 2, 0}) {
+		c, _ := newNALCodec("av1", nil)
+		return c
+	}
 	if !bytes.HasPrefix(head, []byte{0, 0, 1}) && !bytes.HasPrefix(head, []byte{0, 0, 0, 1}) {
 		return nil
 	}
@@ -226,7 +235,7 @@ func examine(c nalCodec, data []byte) (u nalUnits) {
 	}
 	u.Pictures = pictures
 	for pos := 0; ; {
-		n, ok, _ := c.framing().Next(data, pos)
+		n, ok := c.next(data, pos)
 		if !ok {
 			return u
 		}

@@ -23,9 +23,13 @@ var nalNamesH264 = map[int]string{
 	avc.NALAuxiliarySlice: "auxiliary slice", avc.NALSliceExtension: "slice extension", avc.NALSliceExtension3: "slice extension (3D)",
 }
 
-func (c *nalH264) framing() bitstream.Framing { return c.d.Framing() }
-func (c *nalH264) flush() []bitstream.Output  { return c.d.Flush() }
-func (c *nalH264) splitter() bufio.SplitFunc  { return avc.NewSplitter().Split }
+func (c *nalH264) flush() []bitstream.Output { return c.d.Flush() }
+func (c *nalH264) splitter() bufio.SplitFunc { return avc.NewSplitter().Split }
+
+func (c *nalH264) next(data []byte, pos int) (bitstream.NAL, bool) {
+	n, ok, _ := c.d.Framing().Next(data, pos)
+	return n, ok
+}
 
 func (c *nalH264) describe(nal []byte) (kind int, name string, header any, err error) {
 	kind = int(nal[0] & 31)
@@ -121,9 +125,13 @@ type nalH265 struct {
 	sps *hevc.SPS
 }
 
-func (c *nalH265) framing() bitstream.Framing { return c.d.Framing() }
-func (c *nalH265) flush() []bitstream.Output  { return c.d.Flush() }
-func (c *nalH265) splitter() bufio.SplitFunc  { return hevc.NewSplitter().Split }
+func (c *nalH265) flush() []bitstream.Output { return c.d.Flush() }
+func (c *nalH265) splitter() bufio.SplitFunc { return hevc.NewSplitter().Split }
+
+func (c *nalH265) next(data []byte, pos int) (bitstream.NAL, bool) {
+	n, ok, _ := c.d.Framing().Next(data, pos)
+	return n, ok
+}
 
 func (c *nalH265) describe(nal []byte) (kind int, name string, header any, err error) {
 	t := hevc.NALType(nal[0] >> 1 & 63)

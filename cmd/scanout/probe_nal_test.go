@@ -114,8 +114,39 @@ func TestProbeNAL(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, r.out)
 		}
 	}
+	// AV1: a picture is shown in each temporal unit, some of them later than decoded.
+	clip, err := filepath.Abs("../../decode/bitstream/av1/testdata/grain.obu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = command{args: []string{"probe", "--nal", "--json", clip}}.run(t)
+	units, shown, existing := 0, 0, 0
+	for line := range strings.Lines(r.out) {
+		var l nalLine
+		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Error != "" {
+			t.Fatalf("%v, %s", err, line)
+		}
+		if !l.End {
+			units++
+		}
+		for _, p := range l.Pictures {
+			shown += len(p.Output)
+			if strings.HasPrefix(p.Kind, "existing") {
+				existing++
+			}
+		}
+	}
+	if r.code != exitOK || units != 14 || shown != units || existing == 0 {
+		t.Errorf("AV1: code %d, %d units, %d shown, %d of them decoded before: %s", r.code, units, shown, existing, r.err)
+	}
+	r = command{args: []string{"probe", "--nal", filepath.Join(dir, "sample_av1.mp4")}}.run(t)
+	for _, want := range []string{"sequence header (1)", "frame (6)", "picture 1: key frame, POC 0, slot 0 of 9, new sequence 1080x720, 8 bit", "shows 1 (POC 0)"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%.2000s", want, r.out)
+		}
+	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "sample_av1.mp4"):   "needs H.264 or H.265",
+		filepath.Join(dir, "bear-vp9.webm"):    "needs H.264, H.265 or AV1",
 		filepath.Join(dir, "no-such-file.mp4"): "check the path",
 		filepath.Join(dir, "MANIFEST.tsv"):     "not a media file",
 	} {

@@ -1,7 +1,7 @@
 // Package bitstream reads coded video without decoding it: bits, exp-Golomb codes and
-// NAL units. Its sub-packages h264 and h265 parse parameter sets and slice headers and
-// run the decoding process without its pixels: picture order, reference marking, output
-// order.
+// NAL units. Its sub-packages av1, h264 and h265 parse parameter sets and the headers of
+// slices and frames and run the decoding process without its pixels: picture order,
+// reference marking, output order.
 //
 // Whatever the data are, nothing here panics, loops or reads outside them: a damaged
 // unit gives an error.

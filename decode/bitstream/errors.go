@@ -34,6 +34,7 @@ const (
 	SeparatePlanes              // separate_colour_plane_flag
 	ScreenContent               // H.265 screen content coding extensions
 	MultilayerExtension         // a layer of a scalable or multiview stream is needed
+	LargeScaleTile              // AV1 large scale tile coding
 	FeatureReserved             // a value that the standard keeps for later
 	numFeatures
 )
@@ -48,6 +49,7 @@ var featureNames = [numFeatures]string{
 	SeparatePlanes:      "separately coded colour planes",
 	ScreenContent:       "screen content coding",
 	MultilayerExtension: "multilayer coding",
+	LargeScaleTile:      "large scale tile coding",
 	FeatureReserved:     "a reserved extension",
 }
 

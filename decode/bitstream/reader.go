@@ -13,6 +13,7 @@ type Reader struct {
 	acc   uint64 // bits that were read ahead, at the top
 	n     int    // how many
 	bytes int    // of payload that went into acc
+	plain bool   // there are no emulation prevention bytes
 
 	field, reason string // of the first failure
 }
@@ -40,11 +41,16 @@ func (r *Reader) Reset(payload []byte) {
 	*r = Reader{data: payload, end: end}
 }
 
+// ResetPlain starts over at the first byte of data of a standard without emulation
+// prevention (AV1, VP9).
+// Ownership: borrows data until the next Reset.
+func (r *Reader) ResetPlain(data []byte) { *r = Reader{data: data, end: len(data), plain: true} }
+
 func (r *Reader) fill() {
 	for r.n <= 56 && r.pos < r.end {
 		c := r.data[r.pos]
 		r.pos++
-		if c == 3 && r.zeros >= 2 {
+		if c == 3 && r.zeros >= 2 && !r.plain {
 			r.zeros = 0
 			continue
 		}

@@ -49,6 +49,8 @@ type waiting struct {
 	view  view
 	stamp stamp
 	show  bool
+	keep  bool // until slot is freed, shown or not
+	slot  int
 }
 
 // stamp is what a frame takes over from its access unit.
@@ -95,7 +97,7 @@ func New(cfg Config) (v *Video, err error) {
 }
 
 // Decodes reports whether streams of a codec are decoded here, where the device does.
-func Decodes(c media.Codec) bool { return c == "h264" || c == "hevc" }
+func Decodes(c media.Codec) bool { return c == "h264" || c == "hevc" || c == "av1" }
 
 // newCodec returns the codec of a stream.
 // Errors: media.ErrNotSupported; what is wrong with the extra data.
@@ -105,6 +107,8 @@ func newCodec(s *media.Stream) (codec, error) {
 		return newH264(s)
 	case "hevc":
 		return newH265(s)
+	case "av1":
+		return newAV1(s)
 	}
 	return nil, fmt.Errorf("vkvideo: codec %q: %w", s.Codec, media.ErrNotSupported)
 }
@@ -213,8 +217,8 @@ func (v *Video) send(au *media.AccessUnit) error {
 			}
 			return v.fail(err)
 		}
-		if !p.nonExisting {
-			st.pts = media.NoTimestamp // belongs to the first
+		if !p.nonExisting && (!p.keep || len(p.output) > 0) {
+			st.pts = media.NoTimestamp // belongs to the first, or the first that is shown
 		}
 	}
 	if parsed != nil {
@@ -238,7 +242,7 @@ func (v *Video) drain() error {
 		return os.ErrClosed
 	}
 	for _, o := range v.codec.flush() {
-		v.output(o)
+		v.output(o, nil)
 	}
 	v.forget()
 	v.drained = true
@@ -250,13 +254,20 @@ func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 	if p.refuse != nil {
 		return p.refuse
 	}
+	st.key = st.key || p.key
+	if p.existing {
+		v.settle(p, &st)
+		return nil
+	}
 	if p.newSequence || v.seq == nil || p.kind.slots > v.seq.kind.slots {
 		if err := v.begin(p); err != nil {
 			return err
 		}
 	}
-	w := waiting{id: p.id, view: p.view, stamp: st, show: !p.hidden && !p.corrupt && !p.nonExisting}
-	w.stamp.key = st.key || p.key
+	if c := v.seq.caps; p.width != 0 && (p.width < c.MinWidth || p.height < c.MinHeight) {
+		return fmt.Errorf("vkvideo: a picture of %dx%d: %s decodes %dx%d at least: %w", p.width, p.height, v.dev.Name, c.MinWidth, c.MinHeight, media.ErrNotSupported)
+	}
+	w := waiting{id: p.id, view: p.view, stamp: st, show: !p.hidden && !p.corrupt && !p.nonExisting, keep: p.keep, slot: p.slot}
 	im, err := v.place(p)
 	if err != nil {
 		return err
@@ -278,15 +289,27 @@ func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 	w.image = im
 	im.held++ // until its output
 	v.waiting = append(v.waiting, w)
+	v.settle(p, &st)
+	return nil
+}
+
+// settle outputs what is due with p and empties the slots that it frees.
+func (v *Video) settle(p *picture, st *stamp) {
 	for _, o := range p.output {
-		v.output(o)
+		v.output(o, st)
+	}
+	for i := 0; p.keep && i < len(v.waiting); {
+		if w := &v.waiting[i]; w.keep && p.freed.Has(w.slot) {
+			v.stopWaiting(i)
+		} else {
+			i++
+		}
 	}
 	for s := range v.slots {
 		if p.freed.Has(s) {
 			v.unbind(s)
 		}
 	}
-	return nil
 }
 
 // decodable reports whether p can be submitted: there is a slice, and everything that it
@@ -301,6 +324,9 @@ func (v *Video) decodable(p *picture) bool {
 			usable++
 		}
 	}
+	if p.needsAll {
+		return usable == len(p.refs)
+	}
 	return p.intra || usable > 0 || p.recovering
 }
 
@@ -314,10 +340,22 @@ func (v *Video) place(p *picture) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
+	im.resize(p)
 	v.slots[p.slot] = im
 	switch v.seq.mode {
 	case ImagesShared:
 		im.held++
+		if p.grain { // the slot stands for what has none
+			im.held++ // is not free
+			bare, err := v.seq.take(func() { v.stats.grown.Add(1) })
+			im.held -= 2
+			if err != nil {
+				v.slots[p.slot] = nil
+				return nil, err
+			}
+			bare.held++
+			v.slots[p.slot] = bare
+		}
 	case ImagesCopied:
 		if p.reference || !v.seq.caps.Separate {
 			v.slots[p.slot] = v.seq.dpb[p.slot]
@@ -325,7 +363,15 @@ func (v *Video) place(p *picture) (*image, error) {
 	default:
 		v.slots[p.slot] = v.seq.dpb[p.slot]
 	}
+	v.slots[p.slot].resize(p)
 	return im, nil
+}
+
+// resize notes the size of the picture that im is for.
+func (im *image) resize(p *picture) {
+	if p.width != 0 {
+		im.width, im.height = p.width, p.height
+	}
 }
 
 // unbind makes slot s stand for nothing.
@@ -385,32 +431,44 @@ func (v *Video) leave() error {
 	return err
 }
 
-// output hands on a picture.
-func (v *Video) output(o bitstream.Output) {
+// output hands on a picture; st is of the access unit that says so.
+func (v *Video) output(o bitstream.Output, st *stamp) {
 	for i := range v.waiting {
-		if v.waiting[i].id != o.ID {
+		w := &v.waiting[i]
+		if w.id != o.ID {
 			continue
 		}
-		w := v.waiting[i]
-		v.waiting = append(v.waiting[:i], v.waiting[i+1:]...)
-		w.image.held--
+		if w.keep && st != nil {
+			w.stamp = *st
+		}
 		if w.show {
-			v.ready = append(v.ready, v.frame(&w))
+			v.ready = append(v.ready, v.frame(w))
 			v.stats.frames.Add(1)
 		} else {
 			v.stats.skipped.Add(1)
 		}
-		if w.image.seq != v.seq {
-			w.image.seq.release()
+		if !w.keep {
+			v.stopWaiting(i)
 		}
 		return
+	}
+}
+
+// stopWaiting forgets the i-th picture that waits.
+func (v *Video) stopWaiting(i int) {
+	im := v.waiting[i].image
+	v.waiting = append(v.waiting[:i], v.waiting[i+1:]...)
+	im.held--
+	if im.seq != v.seq {
+		im.seq.release()
 	}
 }
 
 // frame makes the frame of a picture.
 func (v *Video) frame(w *waiting) *media.Frame {
 	im := w.image
-	f, pic := &im.frame, im.pic
+	h, pic := im.handle(), im.pic
+	f := &h.frame
 	pic.X, pic.Y = w.view.crop.X, w.view.crop.Y
 	pic.Ready, pic.Value = v.done.Handle, w.value
 	f.Format = media.NV12
@@ -429,9 +487,10 @@ func (v *Video) frame(w *waiting) *media.Frame {
 	}
 	f.Serial, f.Key = v.serial, w.stamp.key
 	f.Received, f.Assembled, f.Decoded = w.stamp.received, w.stamp.assembled, 0
-	im.out.Store(true)
+	h.out.Store(true)
+	im.out.Add(1)
 	im.seq.refs.Add(1)
-	f.Arm(im)
+	f.Arm(h)
 	return f
 }
 

@@ -1,4 +1,4 @@
-// Package vkvideo decodes H.264 and H.265 with Vulkan Video: the bitstream goes to a
+// Package vkvideo decodes H.264, H.265 and AV1 with Vulkan Video: the bitstream goes to a
 // video queue of the GPU and the picture stays in its memory. No plane is ever seen by
 // the CPU.
 //
@@ -23,6 +23,9 @@
 //     consumer.
 //   - copied: reference pictures are copied, by a command of its own, to an image that
 //     belongs to the consumer; others are handed on as they are.
+//
+// Pictures of AV1 with film grain are written twice, too: without grain for reference. They
+// are not decoded where pictures are copied.
 //
 // In each a frame may stay on the screen as long as it likes: the decoder takes another
 // image. When all are out the pool grows, which is counted ([Stats.Grown]).

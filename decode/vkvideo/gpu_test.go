@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanout-av/scanout/decode/bitstream/av1"
 	"github.com/scanout-av/scanout/decode/bitstream/h264"
 	"github.com/scanout-av/scanout/framepool"
 	"github.com/scanout-av/scanout/internal/gpu"
@@ -68,11 +69,15 @@ type clip struct {
 	sums  []string
 }
 
-func clips(t testing.TB, pattern string) (cs []clip) {
+func clips(t testing.TB, patterns ...string) (cs []clip) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(os.Getenv("SCANOUT_CLIPS"), pattern))
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for _, p := range patterns {
+		more, err := filepath.Glob(filepath.Join(os.Getenv("SCANOUT_CLIPS"), p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, more...)
 	}
 	for _, n := range names {
 		sums, err := os.ReadFile(n + ".md5")
@@ -82,14 +87,17 @@ func clips(t testing.TB, pattern string) (cs []clip) {
 		cs = append(cs, clip{name: filepath.Base(n), codec: codecOf(n), units: cut(t, n), sums: strings.Fields(string(sums))})
 	}
 	if len(cs) == 0 {
-		t.Skipf("no clips %s", pattern)
+		t.Skipf("no clips %v", patterns)
 	}
 	return cs
 }
 
 func codecOf(name string) media.Codec {
-	if ext := filepath.Ext(name); ext == ".265" || ext == ".hevc" {
+	switch filepath.Ext(name) {
+	case ".265", ".hevc":
 		return "hevc"
+	case ".obu":
+		return "av1"
 	}
 	return "h264"
 }
@@ -110,8 +118,18 @@ func cut(t testing.TB, name string) (units [][]byte) {
 	return units
 }
 
-// key reports whether a unit of H.264 or H.265 holds an IDR picture or its like.
+// key reports whether a unit holds an IDR picture or its like.
 func key(codec media.Codec, unit []byte) bool {
+	for pos := 0; codec == "av1"; {
+		o, ok, err := av1.NextOBU(unit, pos)
+		if !ok || err != nil {
+			return false
+		}
+		if o.Type == av1.OBUFrame || o.Type == av1.OBUFrameHeader { // not an existing frame, a key frame, shown
+			return o.End > o.Begin && unit[o.Begin]&0xf0 == 0x10
+		}
+		pos = o.End
+	}
 	for i := 0; i+3 < len(unit); i++ {
 		if unit[i] != 0 || unit[i+1] != 0 || unit[i+2] != 1 {
 			continue
@@ -217,7 +235,7 @@ func TestGPUStreams(t *testing.T) {
 	d := videoDevice(t)
 	t.Logf("%s, %+v", d.Name, d.Decode)
 	pool := readPool(t)
-	for _, cl := range clips(t, "*.26[45]") {
+	for _, cl := range clips(t, "*.26[45]", "*.obu") {
 		for _, how := range []struct {
 			images Images
 			plain  bool
@@ -255,7 +273,7 @@ func keyUnits(cl *clip) (at []int) {
 func TestGPUSeek(t *testing.T) {
 	d := videoDevice(t)
 	pool := readPool(t)
-	for _, cl := range clips(t, "*_*.26[45]") {
+	for _, cl := range clips(t, "*_*.26[45]", "*_*.obu") {
 		at := keyUnits(&cl)
 		if len(at) < 2 {
 			continue
@@ -306,7 +324,7 @@ func TestGPUDamage(t *testing.T) {
 		},
 		"dropped": func(u []byte) []byte { return nil },
 	}
-	for _, cl := range clips(t, "c_*.26[45]") {
+	for _, cl := range clips(t, "c_*.26[45]", "a_main.obu") {
 		at := keyUnits(&cl)
 		if len(at) < 2 {
 			continue
@@ -345,7 +363,7 @@ func TestGPUDamage(t *testing.T) {
 // holds more frames than it said gets more.
 func TestGPUSteady(t *testing.T) {
 	d := videoDevice(t)
-	for _, cl := range clips(t, "p120.26[45]") {
+	for _, cl := range clips(t, "p120.26[45]", "p120.obu") {
 		v, err := New(Config{Device: d, Stream: media.Stream{Codec: cl.codec}})
 		if errors.Is(err, media.ErrNotSupported) {
 			t.Log(err)

@@ -17,11 +17,17 @@ type picture struct {
 	newSequence bool
 	kind        kind
 	view        view
-	slices      []slice
-	slot        int
-	refs        []reference
-	output      []bitstream.Output
-	freed       bitstream.Slots
+	// width and height are the picture's; 0 is the kind's.
+	width, height int
+	slices        []slice
+	// raw says that the GPU reads the access unit from head on as it is: slices are tiles,
+	// and nothing is put before them.
+	raw    bool
+	head   int
+	slot   int
+	refs   []reference
+	output []bitstream.Output
+	freed  bitstream.Slots
 
 	key         bool
 	intra       bool
@@ -31,6 +37,11 @@ type picture struct {
 	corrupt     bool  // its pixels cannot be right
 	refuse      error // why no video queue decodes it
 	recovering  bool  // later pictures may be right although this one is not
+	needsAll    bool  // nothing of it can be decoded unless all references are there
+	grain       bool  // what is shown differs from what later pictures refer to
+	// keep says that pictures are shown when output names them, any number of times, until
+	// their slots are freed; existing is no more than that.
+	keep, existing bool
 }
 
 // slice is where a slice lies in the access unit: with its start code, if it has one.
@@ -47,7 +58,8 @@ type kind struct {
 	profile       int // profile_idc
 	bits          int
 	interlaced    bool
-	width, height int // coded
+	grain         bool // film grain is to be added
+	width, height int  // coded, of the largest picture
 	slots         int
 	references    int
 }

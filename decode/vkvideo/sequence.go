@@ -14,27 +14,53 @@ import (
 // inFlight is how many pictures of a decoder may be on their way through the GPU.
 const inFlight = 8
 
-// image is a picture in GPU memory with the frame that hands it on.
+// image is a picture in GPU memory.
 type image struct {
-	frame media.Frame
-	pic   *gpu.Picture
-	view  vk.ImageView // to decode to, 0 when it is only copied to
-	seq   *sequence
+	pic  *gpu.Picture
+	view vk.ImageView // to decode to, 0 when it is only copied to
+	seq  *sequence
+	// width and height are those of the picture that is in it.
+	width, height int
 
-	held  int         // by a slot and by the wait for output
+	held  int          // by a slot and by the wait for output
+	out   atomic.Int32 // how many frames of it the consumer has
+	fresh bool         // its layout is not defined yet
+	first handle
+	more  []*handle // for pictures that are shown again while they are on the screen
+}
+
+// handle is a frame that hands an image on.
+type handle struct {
+	frame media.Frame
+	im    *image
 	out   atomic.Bool // the consumer has it
-	fresh bool        // its layout is not defined yet
 }
 
 // ReclaimFrame takes the image back from whoever released its frame last.
-func (im *image) ReclaimFrame(f *media.Frame) {
+func (h *handle) ReclaimFrame(f *media.Frame) {
 	f.GPU = nil
-	im.out.Store(false)
-	im.seq.release()
+	h.out.Store(false)
+	h.im.out.Add(-1)
+	h.im.seq.release()
+}
+
+// handle returns a frame of the image that the consumer does not have.
+func (im *image) handle() *handle {
+	if !im.first.out.Load() {
+		return &im.first
+	}
+	for _, h := range im.more {
+		if !h.out.Load() {
+			return h
+		}
+	}
+	h := &handle{im: im}
+	im.more = append(im.more, h)
+	return h
 }
 
 // free reports whether a picture may be decoded to the image.
-func (im *image) free() bool { return im.held == 0 && !im.out.Load() }
+func (im *image) free() bool { return im.held == 0 && im.out.Load() == 0 }
 
 // sequence is what pictures of one size and format need. It outlives its decoder until
 // the last frame is back.
@@ -119,6 +145,9 @@ func (k *kind) describe() string {
 	if k.interlaced {
 		s += ", interlaced"
 	}
+	if k.grain {
+		s += ", film grain"
+	}
 	return s
 }
 
@@ -176,6 +205,9 @@ func newSequence(cfg *Config, c *dl.Caller, done *timeline, profile *gpu.VideoPr
 	if s.mode, err = chooseImages(cfg.Images, dev, s.caps); err != nil {
 		return s, err
 	}
+	if k.grain && s.mode == ImagesCopied {
+		return s, fmt.Errorf("vkvideo: %s: not where pictures are copied: %w", k.describe(), media.ErrNotSupported)
+	}
 	s.inlineQ = dev.Decode.Status && dev.Decode.Maintenance1 && !cfg.NoMaintenance
 	s.inlineP = dev.Decode.Maintenance2 && !cfg.NoMaintenance
 	if s.session, err = dev.NewVideoSession(gpu.VideoSessionConfig{Profile: profile, Caps: s.caps, Width: k.width, Height: k.height,
@@ -191,6 +223,9 @@ func newSequence(cfg *Config, c *dl.Caller, done *timeline, profile *gpu.VideoPr
 func (s *sequence) makeImages(hold int) error {
 	const dpb, dst = vk.IMAGE_USAGE_VIDEO_DECODE_DPB_BIT_KHR, vk.IMAGE_USAGE_VIDEO_DECODE_DST_BIT_KHR
 	n := s.kind.slots + hold
+	if s.kind.grain && s.mode == ImagesShared {
+		n += s.kind.slots // what is shown is not what slots stand for
+	}
 	switch s.mode {
 	case ImagesShared:
 		return s.add(&s.images, dpb|dst, n, !s.caps.Separate, true)
@@ -218,7 +253,8 @@ func (s *sequence) add(list *[]*image, usage vk.ImageUsageFlags, n int, layered,
 	}
 	s.pools = append(s.pools, ps)
 	for i := range ps.Pictures {
-		im := &image{pic: &ps.Pictures[i], view: ps.Decode[i], seq: s, fresh: true}
+		im := &image{pic: &ps.Pictures[i], view: ps.Decode[i], seq: s, fresh: true, width: s.kind.width, height: s.kind.height}
+		im.first.im = im
 		im.pic.Layout = vk.IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL
 		if s.mode == ImagesShared {
 			im.pic.Layout = vk.IMAGE_LAYOUT_GENERAL

@@ -85,9 +85,9 @@ func barrier(b *vk.ImageMemoryBarrier2, im *image, from, to vk.ImageLayout, src 
 }
 
 // resource fills in r: pictures are decoded to im from its top left corner.
-func (s *sequence) resource(r *vk.VideoPictureResourceInfoKHR, im *image) {
+func resource(r *vk.VideoPictureResourceInfoKHR, im *image) {
 	// The view has one layer, its first.
-	r.CodedExtent = vk.Extent2D{Width: uint32(s.kind.width), Height: uint32(s.kind.height)}
+	r.CodedExtent = vk.Extent2D{Width: uint32(im.width), Height: uint32(im.height)}
 	r.ImageViewBinding = im.view
 }
 
@@ -135,6 +135,10 @@ func (v *Video) bitstream(au *media.AccessUnit, p *picture) (segment int, err er
 	s, a := v.seq, v.a
 	a.offsets = a.offsets[:0]
 	first, last := p.slices[0].start, p.slices[len(p.slices)-1].end
+	prefix := startCode
+	if p.raw {
+		first, prefix = p.head, ""
+	}
 	if segment, ok := s.ring.holds(au); ok && v.codec.annexB() {
 		// It lies there already: only its end is padded, behind its last byte.
 		for _, sl := range p.slices {
@@ -149,7 +153,7 @@ func (v *Video) bitstream(au *media.AccessUnit, p *picture) (segment int, err er
 		}
 		a.offsets = a.offsets[:0]
 	}
-	need := align(last-first+4*len(p.slices), int(s.caps.SizeAlign))
+	need := align(last-first+len(prefix)*len(p.slices), int(s.caps.SizeAlign))
 	if need > s.ring.size {
 		if err := v.enlarge(need); err != nil {
 			return 0, err
@@ -160,9 +164,16 @@ func (v *Video) bitstream(au *media.AccessUnit, p *picture) (segment int, err er
 		return 0, fmt.Errorf("vkvideo: all %d segments of bitstream memory are in use", len(s.ring.refs))
 	}
 	n := 0
+	if p.raw {
+		n = copy(mem, au.Data[first:last])
+	}
 	for _, sl := range p.slices {
+		if p.raw {
+			a.offsets = append(a.offsets, uint32(sl.begin-first))
+			continue
+		}
 		a.offsets = append(a.offsets, uint32(n))
-		n += copy(mem[n:], startCode)
+		n += copy(mem[n:], prefix)
 		n += copy(mem[n:], au.Data[sl.begin:sl.end])
 	}
 	end := align(n, int(s.caps.SizeAlign))
@@ -235,7 +246,7 @@ func (v *Video) bind(p *picture, im, slot *image) {
 		if r.nonExisting || from == nil || r.slot == p.slot {
 			continue
 		}
-		s.resource(&a.resources[n], from)
+		resource(&a.resources[n], from)
 		a.slots[n] = vk.VideoReferenceSlotInfoKHR{SType: vk.STypeVideoReferenceSlotInfoKHR, SlotIndex: int32(r.slot), PPictureResource: &a.resources[n]}
 		v.codec.reference(i, &a.slots[n])
 		n++
@@ -244,7 +255,7 @@ func (v *Video) bind(p *picture, im, slot *image) {
 	if n > 0 {
 		a.decode.PReferenceSlots = &a.slots[0]
 	}
-	s.resource(&a.resources[n], slot)
+	resource(&a.resources[n], slot)
 	a.setup = vk.VideoReferenceSlotInfoKHR{SType: vk.STypeVideoReferenceSlotInfoKHR, SlotIndex: int32(p.slot), PPictureResource: &a.resources[n]}
 	v.codec.reference(-1, &a.setup)
 	a.slots[n] = a.setup
@@ -255,10 +266,10 @@ func (v *Video) bind(p *picture, im, slot *image) {
 		a.coding.VideoSessionParameters = 0
 	}
 	to := slot
-	if s.mode == ImagesDistinct {
+	if s.mode == ImagesDistinct || p.grain {
 		to = im
 	}
-	s.resource(&a.decode.DstPictureResource, to)
+	resource(&a.decode.DstPictureResource, to)
 	v.codec.attach(&a.decode, a.offsets)
 }
 
@@ -271,7 +282,7 @@ func (v *Video) record(p *picture, im, slot *image, j *job, index int) error {
 	if s.queries != 0 {
 		k.CmdResetQueryPool(c, j.cb, s.queries, uint32(index), 1)
 	}
-	v.recordBefore(j.cb, im, slot)
+	v.recordBefore(j.cb, im, slot, p.grain)
 	k.CmdBeginVideoCodingKHR(c, j.cb, &a.coding)
 	if s.reset {
 		k.CmdControlVideoCodingKHR(c, j.cb, &a.control)
@@ -306,12 +317,17 @@ func (s *sequence) layout() vk.ImageLayout {
 
 // recordBefore makes earlier pictures visible and brings images to the layouts in which
 // they are written. What the consumer has read it has finished reading: it said so.
-func (v *Video) recordBefore(cb vk.CommandBuffer, im, slot *image) {
+func (v *Video) recordBefore(cb vk.CommandBuffer, im, slot *image, grain bool) {
 	s, a := v.seq, v.a
 	n := uint32(0)
 	if slot.fresh || slot == im && s.mode == ImagesCopied { // the consumer's image: another layout, other contents
 		barrier(&a.before[n], slot, vk.IMAGE_LAYOUT_UNDEFINED, s.layout(), vk.PIPELINE_STAGE_2_NONE, 0, decodeStage, decodeAccess)
 		slot.fresh = false
+		n++
+	}
+	if grain && im.fresh && s.mode == ImagesShared {
+		barrier(&a.before[n], im, vk.IMAGE_LAYOUT_UNDEFINED, s.layout(), vk.PIPELINE_STAGE_2_NONE, 0, decodeStage, decodeAccess)
+		im.fresh = false
 		n++
 	}
 	if s.mode == ImagesDistinct {

@@ -1,9 +1,10 @@
 // Package annexb reads raw H.264 and H.265 files (ITU-T Annex B: .264, .265 and their
-// like) without FFmpeg.
+// like), AV1 as a sequence of OBUs (.obu), and IVF files, without FFmpeg.
 //
-// Such files have no timestamps. Units that begin anew (IDR pictures) carry their place in
-// output order, which is their number; the others leave it to whoever decodes. The frame
-// rate is the one that the stream names, or 25 as for other players.
+// Raw files have no timestamps. Units that begin anew (IDR pictures) carry their place in
+// output order, which is their number; the others leave it to whoever decodes. Units of
+// AV1 are in output order. The frame rate is the one that the stream names, that of an
+// IVF file's timestamps, or 25 as for other players.
 //
 // Ownership: access units lie in memory of the source, which is used again when they are
 // released. They may outlive the source.
@@ -32,7 +33,7 @@ import (
 // Config says what to read.
 type Config struct {
 	Path string
-	// Codec is "h264" or "hevc"; "" goes by the name.
+	// Codec is "h264", "hevc", "av1" or "ivf"; "" goes by the name.
 	Codec media.Codec
 	// Rate is the frame rate; not given, it is the stream's own.
 	Rate media.Rational
@@ -51,9 +52,14 @@ const (
 var names = map[string]media.Codec{
 	".264": "h264", ".h264": "h264", ".avc": "h264", ".jsv": "h264", ".jvt": "h264", ".26l": "h264",
 	".265": "hevc", ".h265": "hevc", ".hevc": "hevc",
+	".obu": "av1", ".ivf": codecIVF,
 }
 
-// CodecOf returns what a file of that name holds, "" for none of this package.
+// codecIVF stands for a file that says by itself what it holds.
+const codecIVF = media.Codec("ivf")
+
+// CodecOf returns what a file of that name holds, "ivf" where the file itself says it, and
+// "" for none of this package.
 func CodecOf(path string) media.Codec { return names[strings.ToLower(filepath.Ext(path))] }
 
 // Source reads a file.
@@ -64,6 +70,9 @@ type Source struct {
 	scan *bufio.Scanner
 	text text
 	mem  []byte // of the scanner
+	ivf  *ivf   // nil for raw streams; the same as text
+
+	inOrder bool // units are in output order
 
 	next    int64 // number of the next unit
 	offset  int64 // of it in the file
@@ -99,8 +108,12 @@ func Open(cfg Config) (*Source, error) {
 		s.text = &avc{}
 	case "hevc":
 		s.text = hevc{}
+	case "av1":
+		s.text, s.inOrder = aom{}, true
+	case codecIVF:
+		s.inOrder = true
 	default:
-		return nil, fmt.Errorf("annexb: %s: the name does not say H.264 or H.265: %w", cfg.Path, media.ErrNotSupported)
+		return nil, fmt.Errorf("annexb: %s: the name does not say H.264, H.265 or AV1: %w", cfg.Path, media.ErrNotSupported)
 	}
 	if st, err := os.Stat(cfg.Path); err != nil {
 		return nil, fmt.Errorf("annexb: %w", err)
@@ -112,6 +125,14 @@ func Open(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("annexb: %w", err)
 	}
 	s.f, s.mem = f, make([]byte, firstBuffer)
+	if cfg.Codec == codecIVF {
+		head := s.mem[:32]
+		n, _ := io.ReadFull(f, head)
+		if s.ivf, s.cfg.Codec, err = newIVF(cfg.Path, head[:n]); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		s.text = s.ivf
+	}
 	if err := s.probe(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -128,8 +149,19 @@ func (s *Source) probe() error {
 		if !s.scan.Scan() {
 			break
 		}
-		if found = s.text.describe(s.scan.Bytes(), &st); found {
+		if s.ivf != nil {
+			s.ivf.look(s.scan.Bytes())
+		}
+		if !found {
+			found = s.text.describe(s.scan.Bytes(), &st)
+		}
+		if found && s.ivf == nil {
 			break
+		}
+	}
+	if s.ivf != nil {
+		if r := s.ivf.rate(); r.Valid() {
+			st.FrameRate = r
 		}
 	}
 	if err := s.scan.Err(); err != nil {
@@ -156,6 +188,9 @@ func (s *Source) rewind(number, offset int64) error {
 		return fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
 	}
 	s.next, s.offset = number, offset
+	if s.ivf != nil {
+		s.ivf.atHeader = offset == 0
+	}
 	s.scan = bufio.NewScanner(s.f)
 	s.scan.Buffer(s.mem, maxUnit)
 	split := s.text.split()
@@ -192,12 +227,16 @@ func (s *Source) Read(au *media.AccessUnit) error {
 	}
 	st := &s.info.Streams[0]
 	*au = media.AccessUnit{PTS: media.NoTimestamp, DTS: media.Timestamp(s.next), Duration: 1, Timebase: st.Timebase, Key: key}
-	if idr {
+	if idr || s.inOrder {
 		au.PTS = media.Timestamp(s.next)
 	}
-	au.Data, au.Native = s.units.get(len(unit))
+	data := unit
+	if s.ivf != nil {
+		data = unit[ivfHeader:]
+	}
+	au.Data, au.Native = s.units.get(len(data))
 	au.Owner = &s.units
-	copy(au.Data, unit)
+	copy(au.Data, data)
 	if s.cfg.Now != nil {
 		au.Received = s.cfg.Now()
 	}

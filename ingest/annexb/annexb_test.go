@@ -127,6 +127,46 @@ func TestSeek(t *testing.T) {
 	}
 }
 
+// TestAV1 reads the same stream as OBUs and as an IVF file: what is in both is the same,
+// times are the units' numbers, and a seek goes to key frames.
+func TestAV1(t *testing.T) {
+	obu := filepath.Join("..", "..", "decode", "bitstream", "av1", "testdata", "grain.obu")
+	whole, err := os.ReadFile(obu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{obu, avtest.Remux(t, obu, "ivf")} {
+		s := open(t, path)
+		v := s.Info().Best(media.KindVideo)
+		// A raw stream that names no rate has 25, as FFmpeg says, too.
+		if v.Codec != "av1" || v.Width != 176 || v.Height != 144 || v.Format != media.I420 || v.FrameRate != (media.Rational{Num: 25, Den: 1}) {
+			t.Errorf("%s: %+v", path, v)
+		}
+		var all []byte
+		var au media.AccessUnit
+		n := 0
+		for ; s.Read(&au) == nil; n++ {
+			if au.PTS != media.Timestamp(n) || au.Key != (n == 0 || n == 8) {
+				t.Errorf("%s, unit %d: %v, key %v", path, n, au.PTS, au.Key)
+			}
+			all = append(all, au.Data...)
+			au.Release()
+		}
+		if n != 14 || !bytes.Equal(all, whole) {
+			t.Errorf("%s: %d units of %d bytes, want 14 of %d", path, n, len(all), len(whole))
+		}
+		for _, c := range [][2]int{{400, 8}, {100, 0}, {9000, 8}} {
+			if err := s.Seek(time.Duration(c[0]) * time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Read(&au); err != nil || au.PTS != media.Timestamp(c[1]) || !au.Key {
+				t.Errorf("%s: a seek to %d ms went to unit %d: %v", path, c[0], au.PTS, err)
+			}
+			au.Release()
+		}
+	}
+}
+
 // TestRefused: what is no such file is refused and says why.
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()
@@ -139,7 +179,8 @@ func TestRefused(t *testing.T) {
 	}
 	for _, path := range []string{
 		write("empty.264", nil), write("text.h265", []byte("no start code in here")), write("noise.264", bytes.Repeat([]byte{0, 0, 1, 0x67, 0xff}, 500)),
-		write("name.mp4", []byte{0, 0, 1, 0x67}), dir + "/folder.264",
+		write("empty.obu", nil), write("noise.obu", bytes.Repeat([]byte{0x12, 0, 0x0a, 3, 0xff, 0xff, 0xff}, 90)), write("short.ivf", []byte("DKIF")),
+		write("vp8.ivf", []byte("DKIF\x00\x00\x20\x00VP80................................")), write("name.mp4", []byte{0, 0, 1, 0x67}), dir + "/folder.264",
 	} {
 		if filepath.Base(path) == "folder.264" {
 			if err := os.Mkdir(path, 0o700); err != nil {

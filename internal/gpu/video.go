@@ -94,6 +94,7 @@ var videoExtensions = []struct {
 }{
 	{vk.VIDEO_CODEC_OPERATION_DECODE_H264_BIT_KHR, vk.KHR_VIDEO_DECODE_H264_EXTENSION_NAME},
 	{vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR, vk.KHR_VIDEO_DECODE_H265_EXTENSION_NAME},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR, vk.KHR_VIDEO_DECODE_AV1_EXTENSION_NAME},
 }
 
 func (p *physical) videoCodecs() (ops vk.VideoCodecOperationFlagsKHR) {
@@ -113,6 +114,7 @@ type VideoProfile struct {
 	list vk.VideoProfileListInfoKHR
 	h264 vk.VideoDecodeH264ProfileInfoKHR
 	h265 vk.VideoDecodeH265ProfileInfoKHR
+	av1  vk.VideoDecodeAV1ProfileInfoKHR
 }
 
 func newVideoProfile(op vk.VideoCodecOperationFlagBitsKHR, bits int) *VideoProfile {
@@ -143,6 +145,15 @@ func H265Profile(idc, bits int) *VideoProfile {
 	p := newVideoProfile(vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR, bits)
 	p.h265 = vk.VideoDecodeH265ProfileInfoKHR{SType: vk.STypeVideoDecodeH265ProfileInfoKHR, StdProfileIdc: vk.StdVideoH265ProfileIdc(idc)}
 	p.Info.PNext = vk.Pointer(&p.h265)
+	return p
+}
+
+// AV1Profile is a 4:2:0 profile of AV1; grain says that the device shall add film grain.
+func AV1Profile(profile, bits int, grain bool) *VideoProfile {
+	p := newVideoProfile(vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR, bits)
+	p.av1 = vk.VideoDecodeAV1ProfileInfoKHR{SType: vk.STypeVideoDecodeAV1ProfileInfoKHR, StdProfile: vk.StdVideoAV1Profile(profile),
+		FilmGrainSupport: vk.Bool(grain)}
+	p.Info.PNext = vk.Pointer(&p.av1)
 	return p
 }
 
@@ -185,9 +196,13 @@ func (d *Device) VideoCapabilities(p *VideoProfile) (*VideoCaps, error) {
 	}
 	h264 := &vk.VideoDecodeH264CapabilitiesKHR{SType: vk.STypeVideoDecodeH264CapabilitiesKHR}
 	h265 := &vk.VideoDecodeH265CapabilitiesKHR{SType: vk.STypeVideoDecodeH265CapabilitiesKHR}
+	av1 := &vk.VideoDecodeAV1CapabilitiesKHR{SType: vk.STypeVideoDecodeAV1CapabilitiesKHR}
 	decode := &vk.VideoDecodeCapabilitiesKHR{SType: vk.STypeVideoDecodeCapabilitiesKHR, PNext: vk.Pointer(h264)}
-	if p.Info.VideoCodecOperation == vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR {
+	switch p.Info.VideoCodecOperation {
+	case vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR:
 		decode.PNext = vk.Pointer(h265)
+	case vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR:
+		decode.PNext = vk.Pointer(av1)
 	}
 	k := &vk.VideoCapabilitiesKHR{SType: vk.STypeVideoCapabilitiesKHR, PNext: vk.Pointer(decode)}
 	if r := d.Instance.Commands.GetPhysicalDeviceVideoCapabilitiesKHR(new(dl.Caller), d.Physical, &p.Info, k); r < 0 {
@@ -204,8 +219,11 @@ func (d *Device) VideoCapabilities(p *VideoProfile) (*VideoCaps, error) {
 		Distinct: decode.Flags&vk.VIDEO_DECODE_CAPABILITY_DPB_AND_OUTPUT_DISTINCT_BIT_KHR != 0,
 		std:      k.StdHeaderVersion,
 	}
-	if decode.PNext == vk.Pointer(h265) {
+	switch decode.PNext {
+	case vk.Pointer(h265):
 		caps.MaxLevel = int32(h265.MaxLevelIdc)
+	case vk.Pointer(av1):
+		caps.MaxLevel = int32(av1.MaxLevel)
 	}
 	return caps, nil
 }
