@@ -19,6 +19,7 @@ type Converter struct {
 	yo, uo, vo int
 	steps      []step // the vector kernels, widest first
 	near       int    // bytes of a destination that probably lies in the cache
+	own        bool   // larger ones are written a row at a time, without asking ahead
 	between    between
 }
 
@@ -31,11 +32,13 @@ type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *byte)
 
 // step is a kernel with its siblings and the pixels that it takes at a time.
 type step struct {
-	run, nt kernel
-	near    kernel // does not ask for the destination ahead
-	block   int
-	rows    int // 1 when the kernel never takes a second row
-	k       *consts
+	run, nt  kernel
+	near     kernel // does not ask for the destination ahead
+	row      kernel // the same, for streams of its own
+	block    int
+	rows     int  // 1 when the kernel never takes a second row
+	rowAlone bool // row takes one row where run takes two
+	k        *consts
 }
 
 // New returns a converter for cfg.
@@ -50,7 +53,7 @@ func New(cfg Config) (*Converter, error) {
 
 // newConverter is New with a variant that may be none of this CPU's.
 func newConverter(cfg Config) (*Converter, error) {
-	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24, near: nearBytes()}
+	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24, near: nearBytes(), own: ownStreams()}
 	if c.variant == Auto {
 		c.variant = best()
 	}
@@ -123,14 +126,18 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 	pairs := c.g.subY == 1 && c.g.kind != kindFull && (len(c.steps) == 0 || c.steps[0].rows == 2)
 	// The vector kernels take columns up to done; the scalar code takes the rest.
 	s, done := c.step(w)
-	var run kernel
+	var run, last kernel
 	whole, again := 0, 0 // columns in whole blocks; where the last block begins
 	if s != nil {
-		switch run = s.run; {
+		run, last = s.run, s.run
+		switch {
 		case nt:
 			run = s.nt
 		case src.Height <= c.near/stride:
 			run = s.near
+		case c.own:
+			run, last = s.row, s.row
+			pairs = pairs && !s.rowAlone
 		}
 		whole = w &^ (s.block - 1)
 		// What is left of a row goes through the last block that begins on an even
@@ -158,7 +165,7 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 			run((*byte)(d0), (*byte)(d1), (*byte)(y0), (*byte)(y1), (*byte)(u), (*byte)(v), whole, k)
 			if done > whole {
 				d, l, uv := again*bpp, again*c.g.ys, again>>c.g.subX*c.g.us
-				s.run((*byte)(unsafe.Add(d0, d)), (*byte)(unsafe.Add(d1, d)), (*byte)(unsafe.Add(y0, l)), (*byte)(unsafe.Add(y1, l)),
+				last((*byte)(unsafe.Add(d0, d)), (*byte)(unsafe.Add(d1, d)), (*byte)(unsafe.Add(y0, l)), (*byte)(unsafe.Add(y1, l)),
 					(*byte)(unsafe.Add(u, uv)), (*byte)(unsafe.Add(v, uv)), s.block, k)
 			}
 		}

@@ -405,6 +405,6 @@ func interpret(t *testing.T, all map[string]*program, c *Converter) {
 	}
 	for i := range c.steps {
 		s := &c.steps[i]
-		s.run, s.nt, s.near = wrap(s.run), wrap(s.nt), wrap(s.near)
+		s.run, s.nt, s.near, s.row = wrap(s.run), wrap(s.nt), wrap(s.near), wrap(s.row)
 	}
 }

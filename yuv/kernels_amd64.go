@@ -41,11 +41,20 @@ func vectorSteps(c *Converter) []step {
 	return append(s, newStep(c, AVX2, 32))
 }
 
+// ownStreams reports whether the CPU recognizes stores that run on through a picture and
+// needs no asking for their lines ahead: Zen does, and there asking only costs.
+func ownStreams() bool { return cpuid.CPU.VendorID == cpuid.AMD }
+
 func newStep(c *Converter, v Variant, block int) step {
 	rgba, nt, near, rgb24 := kernels(v, c.g.kind)
-	s := step{run: rgba, nt: nt, near: near, block: block, rows: 2, k: new(consts)}
+	s := step{run: rgba, nt: nt, near: near, row: near, block: block, rows: 2, k: new(consts)}
+	// Two rows in turn are two streams. AVX2 would lose more by computing chroma twice.
+	if one, ok := map[kind]kind{kindPlanar420: kindPlanar422, kindSemi: kindSemiRow}[c.g.kind]; ok && v >= AVX512 {
+		_, _, s.row, _ = kernels(v, one)
+		s.rowAlone = true
+	}
 	if c.cfg.To.bytesPerPixel() == 3 {
-		s.run, s.nt, s.near = rgb24, rgb24, rgb24
+		s.run, s.nt, s.near, s.row, s.rowAlone = rgb24, rgb24, rgb24, rgb24, false
 	}
 	s.k.fill(c, v, block)
 	return s

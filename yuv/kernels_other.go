@@ -13,6 +13,8 @@ func storeFence() {}
 
 func nearBytes() int { return 0 }
 
+func ownStreams() bool { return false }
+
 func reverseSteps(*Reverse) []reverseStep { return nil }
 
 func (*between) vectors(*Converter) {}

@@ -40,7 +40,7 @@ const (
 	kindI010
 	kindP010
 	kindPacked
-	kinds
+	kindSemiRow // no layout's: kernels for kindSemi that take one row
 )
 
 func (l Layout) geometry() geometry {

@@ -9,7 +9,7 @@ func rgba64Step(c *Converter) step {
 	if c.g.kind == kindP010 {
 		s.run, each = p010RGBA64AVX2, 4
 	}
-	s.nt, s.near = s.run, s.run
+	s.nt, s.near, s.row = s.run, s.run, s.run
 	m := &c.m64
 	for i, w := range []int32{m.cy, m.rv, m.gu, m.gv, m.bu, m.bias, 0xffff} {
 		s.k.dwords(i, func(int) int { return int(w) })

@@ -64,6 +64,26 @@ func semiRGBANearAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *
 //go:noescape
 func semiRGB24AVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
+// semiRowRGBAAVX512VBMI converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBAAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANTAVX512VBMI converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANTAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANearAVX512VBMI converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANearAVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGB24AVX512VBMI converts 1 row(s).
+//
+//go:noescape
+func semiRowRGB24AVX512VBMI(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
 // planar420RGBAAVX512 converts 2 row(s).
 //
 //go:noescape
@@ -143,6 +163,26 @@ func semiRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte
 //
 //go:noescape
 func semiRGB24AVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBAAVX512 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANTAVX512 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANearAVX512 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGB24AVX512 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGB24AVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // i010RGBAAVX512 converts 2 row(s).
 //
@@ -283,6 +323,26 @@ func semiRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, 
 //
 //go:noescape
 func semiRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBAAVX2 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANTAVX2 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGBANearAVX2 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
+
+// semiRowRGB24AVX2 converts 1 row(s).
+//
+//go:noescape
+func semiRowRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // i010RGBAAVX2 converts 2 row(s).
 //

@@ -258,7 +258,7 @@ func betweens() string {
 		for _, l := range layouts {
 			kinds := "k == kind" + l.name
 			switch {
-			case l.name == "Full" || l.name == "Planar422" || v.vbmi && l.name != "Semi" && l.name != "Planar420":
+			case l.name == "Full" || l.name == "Planar422" || l.name == "SemiRow" || v.vbmi && l.name != "Semi" && l.name != "Planar420":
 				continue
 			case l.name == "Planar420": // a row at a time they are the same
 				kinds = "(k == kindPlanar420 || k == kindPlanar422)"

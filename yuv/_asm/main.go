@@ -64,6 +64,7 @@ var layouts = []layout{
 	{"Planar422", 1, 2, 1, 8},
 	{"Full", 1, 2, 2, 8},
 	{"Semi", 2, 2, 2, 8},
+	{"SemiRow", 1, 2, 2, 8},
 	{"I010", 2, 4, 2, 16},
 	{"P010", 2, 4, 4, 16},
 	{"Packed", 1, 4, 0, 8},
@@ -80,9 +81,9 @@ var outputs = []output{{name: "RGBA", bpp: 4}, {name: "RGBANT", bpp: 4, nt: true
 
 // ahead is how far before its stores a kernel asks for the destination, in bytes. Stores
 // leave in order: one that waits for its line holds up all that follow. A Xeon (Sapphire
-// Rapids) is 1.25 times as fast to memory with it and no slower in its caches; 256 to
-// 2048 do the same. Asking past the end of the destination is harmless. Where it is in
-// the cache asking costs up to 4 %: near kernels don't.
+// Rapids) is 1.25 times as fast to memory with it; 256 to 2048 do the same. Asking past
+// the end of the destination is harmless. Where it is in the cache asking costs up to 4 %,
+// and Zen 5 loses by it everywhere: near kernels don't.
 const ahead = 512
 
 // gen is one kernel being generated.
@@ -96,6 +97,9 @@ type gen struct {
 	spread reg.OpmaskVirtual // 0xAAAA…: the upper byte of each word
 	last   reg.OpmaskVirtual // the dwords of RGB24's last store
 }
+
+// semi reports whether U and V are interleaved, in 8 bits.
+func (g *gen) semi() bool { return strings.HasPrefix(g.layout.name, "Semi") }
 
 func (g *gen) vec() reg.VecVirtual {
 	if g.zmm {
@@ -206,7 +210,7 @@ func (g *gen) chroma(u, v reg.Register) (uu, vv reg.VecVirtual) {
 			}
 			return one(u), one(v)
 		}
-	case "Semi":
+	case "Semi", "SemiRow":
 		if g.vbmi {
 			uv := ZMM()
 			g.load(Mem{Base: u}, uv)
@@ -447,14 +451,14 @@ func (g *gen) kernel() {
 	var u, v reg.GPVirtual
 	if g.us > 0 {
 		u = par("u")
-		if g.layout.name != "Semi" && g.layout.name != "P010" {
+		if !g.semi() && g.layout.name != "P010" {
 			v = par("v")
 		}
 	}
 	left := par("n")
 	g.k = par("k")
 	g.held = map[int]reg.VecVirtual{}
-	if !g.vbmi && (g.layout.name == "Semi" || g.layout.name == "I010" || g.zmm && g.layout.name != "P010" && g.layout.name != "Packed") {
+	if !g.vbmi && (g.semi() || g.layout.name == "I010" || g.zmm && g.layout.name != "P010" && g.layout.name != "Packed") {
 		g.hold(kPerm)
 	}
 	if g.bpp == 3 {
@@ -472,7 +476,7 @@ func (g *gen) kernel() {
 		if g.layout.name == "Packed" {
 			g.hold(kY)
 		}
-		if g.layout.name == "Semi" || g.layout.name == "Packed" || g.vbmi {
+		if g.semi() || g.layout.name == "Packed" || g.vbmi {
 			g.hold(kU, kV)
 		}
 		if g.bpp == 4 {
@@ -550,7 +554,7 @@ func main() {
 		fmt.Fprintf(table, "\tcase %s:\n\t\tswitch k {\n", v.name)
 		for _, l := range layouts {
 			use := v
-			use.vbmi = v.vbmi && (l.name == "Semi" || strings.HasPrefix(l.name, "Planar"))
+			use.vbmi = v.vbmi && (strings.HasPrefix(l.name, "Semi") || strings.HasPrefix(l.name, "Planar"))
 			if v.vbmi && !use.vbmi {
 				use.name = "AVX512"
 			}
