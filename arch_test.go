@@ -25,6 +25,7 @@ var rows = []row{
 	{path: "media", floor: values},
 	{path: "metrics", floor: values, also: []string{"media"}}, // the ledger records media.Instant
 	{path: "yuv", floor: values, unsafe: true},
+	{path: "internal/resample", floor: values},
 	{path: "internal/ring", floor: values, also: []string{"media", "internal/rt"}},                                   // errors of package media; sleeps by internal/rt
 	{path: "internal/rt", floor: values, also: []string{"media"}, goroutines: "Warm starts some and waits for them"}, // deadlines are media.Instant
 	{path: "internal/uring", floor: values, also: []string{"media"}},                                                 // its errors are those of package media
@@ -89,7 +90,7 @@ var confined = map[string][]string{
 	"github.com/google/go-cmp":      {"internal/avtest/..."}, // and tests
 	"go.uber.org/goleak":            {"internal/avtest/..."}, // and tests
 	"github.com/godbus/dbus/v5":     {"internal/rt"},
-	"github.com/klauspost/cpuid/v2": {"yuv/...", "cmd/scanout/...", "tune"},
+	"github.com/klauspost/cpuid/v2": {"yuv/...", "internal/resample", "cmd/scanout/...", "tune"},
 }
 
 // pure names the packages that hold no clock, no sleep and no I/O: `now` is an argument.

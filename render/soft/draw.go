@@ -3,6 +3,7 @@ package soft
 import (
 	"fmt"
 
+	"github.com/scanout-av/scanout/internal/resample"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/yuv"
 )
@@ -57,6 +58,7 @@ type painter struct {
 	// The scaled picture before it is turned is sw×sh.
 	sw, sh       int
 	across, down axis
+	acrossMap    resample.Map // of across, for passInterp
 	hpass        pass
 	firstDown    bool // blend rows before scaling them
 
@@ -65,10 +67,7 @@ type painter struct {
 	rawStride int
 	chunk     uint
 	rawTag    [2]int
-	// mixed is a row that lies between two raw ones; wide is one that is about to be
-	// interpolated across, a word a pixel, its last pixel twice.
-	mixed []byte
-	wide  []uint64
+	mixed     []byte // a row that lies between two raw ones
 	// scaled holds two rows that have been scaled across, by row parity.
 	scaled    [2][]byte
 	scaledTag [2]int
@@ -147,7 +146,7 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 	vpass := p.down.pass(f.Height)
 	p.direct = p.hpass == passCopy && vpass == passCopy && !p.turn.revY && !p.turn.transpose
 	if p.direct {
-		p.raw, p.mixed, p.wide, p.scaled, p.band = nil, nil, nil, [2][]byte{}, nil
+		p.raw, p.mixed, p.scaled, p.band = nil, nil, [2][]byte{}, nil
 		return nil
 	}
 	p.firstDown = p.cheaperDown(vpass, f.Width, f.Height)
@@ -156,9 +155,9 @@ func (p *painter) configure(f *media.Frame, s shape) error {
 		p.chunk = 1 // most rows are not looked at
 	}
 	p.rawStride = 4 * f.Width
-	p.raw = make([]byte, 2<<p.chunk*p.rawStride)
-	p.mixed = make([]byte, p.rawStride)
-	p.wide = make([]uint64, f.Width+1)
+	p.raw = make([]byte, 2<<p.chunk*p.rawStride+sample)
+	p.mixed = make([]byte, p.rawStride+sample)
+	p.acrossMap = resample.NewMap(p.across)
 	for i := range p.scaled {
 		p.scaled[i] = make([]byte, 4*p.sw)
 	}
@@ -176,16 +175,16 @@ func (p *painter) cheaperDown(vpass pass, w, h int) bool {
 		return true
 	}
 	// Tenths of ns a pixel, measured.
-	const blendCost, copyCost, spreadCost, interpCost, pickCost = 24, 3, 9, 29, 12
-	unpack, across, down := 0, pickCost, copyCost
+	const blendCost, copyCost, interpCost, pickCost = 1, 1, 5, 12
+	across, down := pickCost, copyCost
 	if p.hpass == passInterp {
-		unpack, across = spreadCost, interpCost
+		across = interpCost
 	}
 	blended, used := 0, min(h, p.sh)
 	if vpass == passInterp {
 		blended, down, used = blendCost, blendCost, min(h, 2*p.sh)
 	}
-	return p.sh*(w*(blended+unpack)+p.sw*across) <= used*(w*unpack+p.sw*across)+p.sh*p.sw*down
+	return p.sh*(w*blended+p.sw*across) <= used*p.sw*across+p.sh*p.sw*down
 }
 
 // scale draws by way of the scratch rows.
@@ -227,7 +226,7 @@ func (p *painter) scaleTurned(t *target) error {
 
 // line makes row j of the scaled picture.
 func (p *painter) line(dst []byte, j int) error {
-	y, f := int(p.down[j]>>8), p.down[j]&0xff
+	y, f := int(p.down[j]>>8), uint8(p.down[j])
 	if p.firstDown {
 		a, err := p.decoded(y)
 		if err != nil {
@@ -238,18 +237,11 @@ func (p *painter) line(dst []byte, j int) error {
 			if err != nil {
 				return err
 			}
-			switch p.hpass {
-			case passCopy:
-				blend(dst, a, b, f)
-				return nil
-			case passInterp:
-				n := len(p.wide) - 1
-				blendSpread(p.wide[:n], a, b, f)
-				p.wide[n] = p.wide[n-1]
-				interp(dst, p.wide, p.across)
+			if p.hpass == passCopy {
+				resample.Blend(dst, a[:p.rawStride], b[:p.rawStride], f)
 				return nil
 			}
-			blend(p.mixed, a, b, f)
+			resample.Blend(p.mixed, a, b, f)
 			a = p.mixed
 		}
 		p.acrossRow(dst, a)
@@ -267,21 +259,18 @@ func (p *painter) line(dst []byte, j int) error {
 	if err != nil {
 		return err
 	}
-	blend(dst, a, b, f)
+	resample.Blend(dst, a, b, f)
 	return nil
 }
 
 func (p *painter) acrossRow(dst, src []byte) {
 	switch p.hpass {
 	case passCopy:
-		copy(dst, src)
+		copy(dst, src[:p.rawStride])
 	case passPick:
 		pick(dst, src, p.across)
 	default:
-		n := len(p.wide) - 1
-		spread(p.wide[:n], src)
-		p.wide[n] = p.wide[n-1]
-		interp(dst, p.wide, p.across)
+		resample.Across(dst, src, &p.acrossMap)
 	}
 }
 
@@ -299,7 +288,10 @@ func (p *painter) scaledRow(y int) ([]byte, error) {
 	return p.scaled[i], nil
 }
 
-// decoded returns row y as RGB.
+// sample is the bytes of a sample: interpolating reads one after a row's last.
+const sample = 4
+
+// decoded returns row y as RGB, and a sample after it.
 func (p *painter) decoded(y int) ([]byte, error) {
 	c := y >> p.chunk
 	base := (c & 1) << p.chunk
@@ -311,5 +303,5 @@ func (p *painter) decoded(y int) ([]byte, error) {
 		}
 		p.rawTag[c&1] = c
 	}
-	return p.raw[(base+y-c<<p.chunk)*p.rawStride:][:p.rawStride], nil
+	return p.raw[(base+y-c<<p.chunk)*p.rawStride:][:p.rawStride+sample], nil
 }

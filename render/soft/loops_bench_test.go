@@ -1,13 +1,18 @@
 package soft
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/scanout-av/scanout/internal/resample"
+)
 
 // BenchmarkLoops runs the scaling loops on rows in the first-level cache.
 func BenchmarkLoops(b *testing.B) {
 	const n = 1920
-	src, other, dst, wide := make([]byte, 4*n), make([]byte, 4*n), make([]byte, 4*n), make([]uint64, n)
+	src, other, dst := make([]byte, 4*n), make([]byte, 4*n), make([]byte, 4*n)
 	a := make(axis, n)
 	a.build(FilterBilinear, 1280, 0, false)
+	m := resample.NewMap(a)
 	band := make([]byte, bandRows*(4*n+64))
 	turned := make([]byte, n*4320)
 	for _, c := range []struct {
@@ -15,10 +20,8 @@ func BenchmarkLoops(b *testing.B) {
 		run  func()
 		px   int
 	}{
-		{"blend", func() { blend(dst, src, other, 77) }, n},
-		{"spread", func() { spread(wide, src) }, n},
-		{"blend and spread", func() { blendSpread(wide, src, other, 77) }, n},
-		{"interp", func() { interp(dst, wide, a) }, n},
+		{"blend", func() { resample.Blend(dst, src, other, 77) }, n},
+		{"across", func() { resample.Across(dst, src, &m) }, n},
 		{"pick", func() { pick(dst, src, a) }, n},
 		{"columns", func() { columns(turned, 4320, band, 4*n+64, n, bandRows, false) }, n * bandRows},
 	} {
