@@ -189,7 +189,7 @@ func (s *Simulation) Run(d Decider) {
 				s.at, s.pos, s.part = dec.Target, c.Media, 0
 			}
 			d.Showing(now)
-			f.Presented = media.Presented{Number: uint64(i + 1), Target: dec.Target, Submitted: now, Refresh: s.refresh(), Source: media.PresentSimulated}
+			f.Presented = media.Presented{Number: uint64(i + 1), Target: dec.Target, Submitted: now, Refresh: s.Display.Interval(), Source: media.PresentSimulated}
 			f.Actual, f.Missed = s.Display.Present(now.Add(s.Draw), dec.Target)
 			flying[(head+n)%len(flying)] = f
 			n++
@@ -205,11 +205,4 @@ func (s *Simulation) received(i int) media.Instant {
 		return 0
 	}
 	return s.Received(i)
-}
-
-func (s *Simulation) refresh() time.Duration {
-	if s.Display.variable() {
-		return s.Display.VRRMin
-	}
-	return s.Display.Period
 }

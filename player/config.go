@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // Output says where pictures go.
@@ -132,6 +133,9 @@ type Config struct {
 	// Refresh is the simulated display's rate in Hz for OutputOffscreen and OutputNull; 0
 	// takes the media's own frame rate.
 	Refresh float64
+	// Display is that display when it is more than a rate: with jitter, missed refreshes or a
+	// variable rate (pace.ParseSimulated). Refresh is not looked at then.
+	Display *pace.Simulated
 	// MaxSpeed shows frames as fast as they can be made, without sound.
 	MaxSpeed bool
 
@@ -238,6 +242,11 @@ func (c *Config) validate() error {
 	case LatencyAuto, LatencySmooth, LatencyBalanced, LatencyFreshest:
 	default:
 		return fmt.Errorf("player: unknown latency %q: use smooth, balanced or freshest, or set MaxLatency", c.Latency)
+	}
+	if c.Display != nil {
+		if err := c.Display.Check(); err != nil {
+			return fmt.Errorf("player: the simulated display: %w", err)
+		}
 	}
 	switch {
 	case c.MaxLatency < 0 || c.MaxLatency > 0 && c.MaxLatency < minLatency || c.MaxLatency > maxLatency:

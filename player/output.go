@@ -54,7 +54,7 @@ func (p *Player) chooseSink() (VideoSink, error) {
 		}
 		return p.openOffscreen()
 	case OutputNull:
-		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Now: clock.Now, Sleep: p.sleepUntil()}), nil
+		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Display: p.simulated(), Now: clock.Now, Sleep: p.sleepUntil()}), nil
 	case OutputFrameMD5:
 		return dump.NewFrameMD5(p.dumpConfig(path))
 	case OutputY4M:
@@ -81,6 +81,14 @@ func (p *Player) refresh() time.Duration {
 		return d
 	}
 	return time.Second / 60
+}
+
+// simulated is a simulated display that is more than a rate, else nil.
+func (p *Player) simulated() *pace.Simulated {
+	if p.cfg.MaxSpeed {
+		return nil
+	}
+	return p.cfg.Display
 }
 
 // pictureSize is how large the upright picture is on a display with square pixels.
@@ -119,13 +127,13 @@ func (p *Player) openOffscreen() (VideoSink, error) {
 		return nil, err
 	}
 	c.Width, c.Height = p.pictureSize()
-	c.Refresh = p.refresh()
+	c.Refresh, c.Display = p.refresh(), p.simulated()
 	if p.onCPU() {
 		hz := 0.0
 		if c.Refresh > 0 {
 			hz = float64(time.Second) / float64(c.Refresh)
 		}
-		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Now: clock.Now, Sleep: p.sleepUntil()})
+		return soft.NewOffscreen(soft.Config{Width: c.Width, Height: c.Height, Refresh: hz, Display: c.Display, Now: clock.Now, Sleep: p.sleepUntil()})
 	}
 	if c.On != nil && c.On.Type != "cpu" {
 		// Data centre GPUs have few units that rasterize: an H200 draws 2,500 1080p

@@ -6,6 +6,7 @@ import (
 
 	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // UploadMode says how planes get to where the shader reads them.
@@ -150,6 +151,9 @@ type Config struct {
 	// Refresh is the interval of an offscreen target's simulated vblank, which needs Now
 	// and Sleep; 0 for none: frames are drawn as fast as they come.
 	Refresh time.Duration
+	// Display is that display when it is more than a rate: jitter, missed refreshes, a variable
+	// rate. Refresh is not looked at then.
+	Display *pace.Simulated
 	// Now reads the monotonic clock; nil leaves stamps at 0.
 	Now func() media.Instant
 	// Sleep sleeps until an instant.
@@ -163,6 +167,12 @@ type Config struct {
 func (c *Config) check() error {
 	if c.Upload >= numUploadModes || c.Sampling > SampleYCbCr || c.Draw > DrawCompute || c.Filter > FilterNearest {
 		return fmt.Errorf("render: unknown mode in %+v", *c)
+	}
+	if c.Display != nil {
+		if err := c.Display.Check(); err != nil {
+			return fmt.Errorf("render: %w", err)
+		}
+		c.Refresh = c.Display.Interval()
 	}
 	if c.Refresh < 0 || c.Refresh > 0 && (c.Now == nil || c.Sleep == nil) {
 		return fmt.Errorf("render: a refresh interval of %v needs a clock", c.Refresh)

@@ -38,8 +38,8 @@ type pendingRing struct {
 type pending struct {
 	media.Presented
 	drawValue uint64
-	vblank    int64  // of the simulated display
-	presentID uint64 // of VK_KHR_present_id
+	visible   media.Instant // on the simulated display
+	presentID uint64        // of VK_KHR_present_id
 	// notBefore is when it was last seen that the frame was not shown yet.
 	notBefore media.Instant
 }

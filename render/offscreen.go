@@ -3,18 +3,18 @@ package render
 import (
 	"fmt"
 	"image"
-	"time"
 
 	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/internal/vk"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // Offscreen draws to images that nobody sees: for files, for measurements, for tests.
 //
 // With a refresh interval it behaves like a display: a vblank comes at every interval
-// from the moment it was opened, each presented frame takes the next one that is free,
-// and Begin waits until the frame before has been shown. A frame whose drawing the GPU
+// from the moment it was opened, or as Display has it; each presented frame takes the next
+// one that is free, and Begin waits until the frame before has been shown. A frame whose drawing the GPU
 // has not finished at its vblank takes the next, as on a real display.
 //
 // Concurrency: one goroutine.
@@ -22,8 +22,8 @@ type Offscreen struct {
 	r       *renderer
 	cfg     Config
 	targets []target // by entry
-	epoch   media.Instant
-	last    int64 // vblank of the newest frame
+	display pace.Simulated
+	shown   media.Instant // when the newest frame becomes visible; 0 before the first
 }
 
 // NewOffscreen opens a device and an offscreen target. Width and Height of 0 follow the
@@ -45,7 +45,12 @@ func NewOffscreen(cfg Config) (*Offscreen, error) {
 		drop()
 		return nil, err
 	}
-	return &Offscreen{r: r, cfg: r.cfg, targets: make([]target, len(r.entries)), epoch: cfg.Now()}, nil
+	o := &Offscreen{r: r, cfg: r.cfg, targets: make([]target, len(r.entries)), display: pace.Simulated{Period: cfg.Refresh}}
+	if cfg.Display != nil {
+		o.display = *cfg.Display
+	}
+	o.display.Start(cfg.Now())
+	return o, nil
 }
 
 // Name says what renders where.
@@ -59,16 +64,12 @@ func (o *Offscreen) Messages() []string { return o.r.in.Messages() }
 
 // Display describes the simulated display.
 func (o *Offscreen) Display() media.Display {
-	d := media.Display{Width: o.cfg.Width, Height: o.cfg.Height, Refresh: o.cfg.Refresh, Source: media.PresentImmediate}
-	if o.cfg.Refresh > 0 {
-		d.Source, d.Throttled = media.PresentSimulated, true
-		d.Last = o.vblank(int64(o.cfg.Now().Sub(o.epoch) / o.cfg.Refresh))
+	d := o.display.Display(0)
+	d.Width, d.Height = o.cfg.Width, o.cfg.Height
+	if d.Throttled {
+		d.Last = o.display.Before(o.cfg.Now())
 	}
 	return d
-}
-
-func (o *Offscreen) vblank(n int64) media.Instant {
-	return o.epoch.Add(time.Duration(n) * o.cfg.Refresh)
 }
 
 // Begin waits until there is room for a frame and the one before has been shown.
@@ -79,9 +80,9 @@ func (o *Offscreen) Begin(deadline media.Instant) error {
 		return err
 	}
 	for {
-		shown := o.vblank(o.last)
-		if o.cfg.Now() >= shown {
-			late, err := o.settle(o.r.pending.newest())
+		shown, now := o.shown, o.cfg.Now()
+		if now >= shown {
+			late, err := o.settle(o.r.pending.newest(), now)
 			if err != nil || !late {
 				return err
 			}
@@ -96,8 +97,8 @@ func (o *Offscreen) Begin(deadline media.Instant) error {
 }
 
 // settle moves a frame that was not finished at its vblank to the next one.
-func (o *Offscreen) settle(p *pending) (late bool, err error) {
-	if p == nil || p.vblank != o.last {
+func (o *Offscreen) settle(p *pending, now media.Instant) (late bool, err error) {
+	if p == nil || p.visible != o.shown {
 		return false, nil
 	}
 	done, err := o.r.draws.Done(o.r.c, p.drawValue)
@@ -105,8 +106,8 @@ func (o *Offscreen) settle(p *pending) (late bool, err error) {
 		return false, o.r.fail(err)
 	}
 	if !done {
-		p.vblank++
-		o.last++
+		o.shown = o.display.Slip(now)
+		p.visible = o.shown
 	}
 	return !done, nil
 }
@@ -170,8 +171,8 @@ func (o *Offscreen) again(s *media.Scheduled) error {
 func (o *Offscreen) submitted(p *pending, e *entry, copies int) {
 	p.Submitted, p.Copies, p.drawValue = o.cfg.Now(), copies, e.drawValue
 	if o.cfg.Refresh > 0 {
-		o.last = max(o.last+1, int64(p.Submitted.Sub(o.epoch)/o.cfg.Refresh)+1)
-		p.vblank = o.last
+		o.shown = o.display.Show(p.Submitted, p.Target)
+		p.visible = o.shown
 	}
 	o.r.pending.push(p)
 }
@@ -202,7 +203,7 @@ func (o *Offscreen) Feedback(p *media.Presented) bool {
 		return false
 	}
 	now := o.cfg.Now()
-	if o.cfg.Refresh > 0 && now < o.vblank(q.vblank) {
+	if o.cfg.Refresh > 0 && now < q.visible {
 		return false
 	}
 	done, err := o.r.draws.Done(o.r.c, q.drawValue)
@@ -216,7 +217,7 @@ func (o *Offscreen) Feedback(p *media.Presented) bool {
 	*p = q.Presented
 	p.Source, p.Actual = media.PresentImmediate, now
 	if o.cfg.Refresh > 0 {
-		p.Source, p.Actual = media.PresentSimulated, o.vblank(q.vblank)
+		p.Source, p.Actual = media.PresentSimulated, q.visible
 		p.Missed = missed(q.Target, p.Actual, o.cfg.Refresh)
 	}
 	o.r.pending.pop()

@@ -66,7 +66,7 @@ func TestBadInput(t *testing.T) {
 		{"two outputs to one", play("-o", "y4m:-", "--report", "-", av), exitUsage, "standard output", 0},
 	}
 	for _, flags := range []string{"--size=0x5", "--size=5", "--volume=3", "--volume=-1", "--volume=NaN", "--refresh=NaN", "--refresh=-1",
-		"--refresh=1e-9", "--refresh=Inf", "--start=-1s", "--start=x", "--duration=-1s", "--frames=-1", "--frames=x",
+		"--refresh=1e-9", "--display=60Hz", "--display=60,miss=2", "--refresh=Inf", "--start=-1s", "--start=x", "--duration=-1s", "--frames=-1", "--frames=x",
 		"--threads=99", "--threads=-1", "--renderer=x", "--decoder=x", "--audio=x", "--speed=2", "--output=bogus", "--output=y4m:", "--bogus"} {
 		cases = append(cases, badInput{flags, play(flags, av), exitUsage, "", -1})
 	}

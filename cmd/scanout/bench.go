@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // A benchmark prints the way scanout goes beside the other ways, measured in the same
@@ -37,7 +38,8 @@ type benchOptions struct {
 	Device   string
 	Media    []string // of decode and headline
 	Streams  []int
-	Verbose  io.Writer // progress; never nil
+	Display  *pace.Simulated // of pacing; nil for all rates
+	Verbose  io.Writer       // progress; never nil
 }
 
 // benchTable is the outcome of one benchmark.
@@ -77,6 +79,7 @@ type benchCommand struct {
 	Media    []string       `placeholder:"FILE" help:"What decode and headline play; raw H.264 and H.265 need no FFmpeg."`
 	Streams  []int          `placeholder:"N" help:"How many streams decode and headline play at once; default: 1, and for decode 2, 4 and 7."`
 	Device   string         `placeholder:"GPU" help:"Number or part of the name of the GPU."`
+	Display  string         `placeholder:"SPEC" help:"The simulated display that pacing plays on, as of scanout play; all rates when left out."`
 }
 
 func (c *benchCommand) Run(env *environment) error {
@@ -105,7 +108,14 @@ func (c *benchCommand) Run(env *environment) error {
 			chosen = append(chosen, benchmarks[i])
 		}
 	}
-	o := &benchOptions{Device: c.Device, Media: c.Media, Streams: c.Streams, Verbose: io.Discard}
+	var display *pace.Simulated
+	if c.Display != "" {
+		var err error
+		if display, err = pace.ParseSimulated(c.Display); err != nil {
+			return usageError{fmt.Errorf("--display: %w", err)}
+		}
+	}
+	o := &benchOptions{Display: display, Device: c.Device, Media: c.Media, Streams: c.Streams, Verbose: io.Discard}
 	if isTerminal(env.err) {
 		o.Verbose = env.err
 	}

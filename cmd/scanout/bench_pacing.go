@@ -96,7 +96,14 @@ type pacingSums struct {
 func benchPacing(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	minutes := min(max(o.Duration.Round(time.Second)/time.Second, 1), 10)
 	t := &benchTable{Columns: []string{"display Hz", "way", "pairs", "without judder", "mistimed", "longest run", "judder ms", "dropped", "forced", "mean lag ms", "p99 lag ms", "worst pair"}}
+	displays := make([]pace.Simulated, 0, len(pacingDisplays))
 	for _, hz := range pacingDisplays {
+		displays = append(displays, pacingDisplay(hz))
+	}
+	if o.Display != nil {
+		displays = []pace.Simulated{*o.Display}
+	}
+	for _, display := range displays {
 		for _, way := range pacerWays {
 			var sum pacingSums
 			forced, worst, worstShare := 0, "–", 0.0
@@ -106,7 +113,7 @@ func benchPacing(ctx context.Context, o *benchOptions) (*benchTable, error) {
 				}
 				uneven, frames := 0, 0
 				for phase := range pacingPhases {
-					y, err := playPair(way, fps, hz, float64(phase)/pacingPhases, minutes*time.Minute/pacingPhases, &sum.lag)
+					y, err := playPair(way, fps, display, float64(phase)/pacingPhases, minutes*time.Minute/pacingPhases, &sum.lag)
 					if err != nil {
 						return nil, err
 					}
@@ -118,10 +125,7 @@ func benchPacing(ctx context.Context, o *benchOptions) (*benchTable, error) {
 				if uneven == 0 {
 					sum.clean++
 				}
-				limit := hz
-				if hz == 0 {
-					limit = 144
-				}
+				limit := float64(time.Second) / float64(display.Interval())
 				if fps > limit*1.01 {
 					forced += int(float64(frames) * (1 - limit/fps))
 				}
@@ -129,15 +133,11 @@ func benchPacing(ctx context.Context, o *benchOptions) (*benchTable, error) {
 					worstShare, worst = share, fmt.Sprintf("%.5g: %.1f %%", fps, 100*share)
 				}
 			}
-			name := "48–144"
-			if hz > 0 {
-				name = fmt.Sprintf("%.4g", hz)
-			}
-			t.add(name, way.name, sum.pairs, sum.clean, sum.mistimed, sum.longest, math.Sqrt(sum.square/float64(max(sum.shown, 1))), sum.dropped, forced,
+			t.add(display.String(), way.name, sum.pairs, sum.clean, sum.mistimed, sum.longest, math.Sqrt(sum.square/float64(max(sum.shown, 1))), sum.dropped, forced,
 				sum.lagSum/float64(max(sum.shown, 1)), float64(sum.lag.Quantile(0.99))/1e6, worst)
 		}
 	}
-	t.note("%d sources from 23.976 to 240 fps on each display, %d simulated minutes a pair in three phases, 0.5 ms of vsync jitter, wake-ups up to 0.2 ms late.", len(pacingSources), minutes)
+	t.note("%d sources from 23.976 to 240 fps on each display, %d simulated minutes a pair in three phases, wake-ups up to 0.2 ms late.", len(pacingSources), minutes)
 	t.note("Mistimed frames stayed for another number of refreshes than the two around their duration, or were dropped although there was a refresh for them.")
 	t.note("Judder is the root mean square of how long frames stayed, less the time between their timestamps.")
 	t.note("Lag is from a frame's moment to its appearance. Forced is how many frames the display has no refresh for.")
@@ -153,15 +153,18 @@ func (s *pacingSums) add(y *pace.Tally) {
 	s.lagSum += float64(y.MeanLag()) / 1e6 * float64(y.Shown)
 }
 
-func playPair(way pacerWay, fps, hz, phase float64, length time.Duration, lag *metrics.Histogram) (*pace.Tally, error) {
-	const begin = media.Instant(1e9)
-	d := &pace.Simulated{Jitter: 500 * time.Microsecond, Seed: 1}
-	if hz > 0 {
-		d.Period = time.Duration(math.Round(1e9 / hz))
-	} else {
-		d.Jitter, d.VRRMin, d.VRRMax = 0, time.Second/144, time.Second/48
+// pacingDisplay is a display of the matrix: half a millisecond of jitter.
+func pacingDisplay(hz float64) pace.Simulated {
+	if hz == 0 {
+		return pace.Simulated{Period: time.Second / 144, VRRMin: time.Second / 144, VRRMax: time.Second / 48, Seed: 1}
 	}
-	d.Start(begin.Add(time.Duration(phase * float64(max(d.Period, d.VRRMin)))))
+	return pace.Simulated{Period: time.Duration(math.Round(1e9 / hz)), Jitter: 500 * time.Microsecond, Seed: 1}
+}
+
+func playPair(way pacerWay, fps float64, display pace.Simulated, phase float64, length time.Duration, lag *metrics.Histogram) (*pace.Tally, error) {
+	const begin = media.Instant(1e9)
+	d := &display
+	d.Start(begin.Add(time.Duration(phase * float64(d.Interval()))))
 	p, err := way.make(d, time.Duration(math.Round(1e9/fps)))
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 	"github.com/scanout-av/scanout/player"
 )
 
@@ -31,6 +32,7 @@ type playCommand struct {
 	Fullscreen  bool          `short:"f" help:"Start in fullscreen."`
 	Realtime    bool          `help:"Ask for real-time priority for the thread that presents."`
 	Refresh     float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
+	Display     string        `placeholder:"SPEC" help:"The offscreen output's simulated display, with its faults: a rate or the range of a variable one, then jitter, share of missed refreshes, seed; e.g. 120,jitter=0.5ms,miss=1% or 48-144. Replaces --refresh."`
 	Speed       string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
 	Start       time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
 	Duration    time.Duration `placeholder:"TIME" help:"Play this long."`
@@ -87,6 +89,11 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 	}
 	if cfg.Network.Reconnect, err = parseReconnect(c.Reconnect); err != nil {
 		return cfg, usageError{fmt.Errorf("--reconnect: %w", err)}
+	}
+	if c.Display != "" {
+		if cfg.Display, err = pace.ParseSimulated(c.Display); err != nil {
+			return cfg, usageError{fmt.Errorf("--display: %w", err)}
+		}
 	}
 	if c.Size != "" {
 		if cfg.Width, cfg.Height, err = parseSize(c.Size); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // NullConfig describes a sink that drops every frame.
@@ -13,6 +14,9 @@ type NullConfig struct {
 	// refresh, and Begin waits for the one before. 0: no display, no waiting.
 	// Refresh needs Now and Sleep.
 	Refresh time.Duration
+	// Display is that display when it is more than a rate: jitter, missed refreshes, a variable
+	// rate. Refresh is not looked at then.
+	Display *pace.Simulated
 	Now     func() media.Instant
 	Sleep   func(until media.Instant)
 }
@@ -23,20 +27,23 @@ type NullConfig struct {
 type Null struct {
 	cfg      NullConfig
 	w, h     int
-	epoch    media.Instant // of refresh 0
-	last     int64         // refresh of the newest frame
+	display  pace.Simulated
+	shown    media.Instant // when the newest frame becomes visible; 0 before the first
 	closed   bool
 	feedback queue
 }
 
 // NewNull makes a null sink.
 func NewNull(cfg NullConfig) *Null {
-	n := &Null{cfg: cfg}
-	if cfg.Now == nil || cfg.Sleep == nil || cfg.Refresh < 0 {
-		n.cfg.Refresh = 0
+	n := &Null{cfg: cfg, display: pace.Simulated{Period: max(cfg.Refresh, 0)}}
+	if cfg.Display != nil {
+		n.display = *cfg.Display
 	}
-	if n.cfg.Refresh > 0 {
-		n.epoch = cfg.Now()
+	if cfg.Now == nil || cfg.Sleep == nil || n.display.Check() != nil {
+		n.display = pace.Simulated{}
+	}
+	if n.display.Interval() > 0 {
+		n.display.Start(cfg.Now())
 	}
 	return n
 }
@@ -49,16 +56,12 @@ func (n *Null) TakesGPU() bool { return true }
 
 // Display describes the simulated display, if there is one.
 func (n *Null) Display() media.Display {
-	d := media.Display{Width: n.w, Height: n.h, Source: media.PresentImmediate}
-	if n.cfg.Refresh > 0 {
-		d.Refresh, d.Source, d.Throttled = n.cfg.Refresh, media.PresentSimulated, true
-		d.Last = n.at(int64(n.cfg.Now().Sub(n.epoch) / n.cfg.Refresh))
+	d := n.display.Display(0)
+	d.Width, d.Height = n.w, n.h
+	if d.Throttled {
+		d.Last = n.display.Before(n.cfg.Now())
 	}
 	return d
-}
-
-func (n *Null) at(refresh int64) media.Instant {
-	return n.epoch + media.Instant(refresh*int64(n.cfg.Refresh))
 }
 
 // Begin waits until the frame before has been shown.
@@ -67,11 +70,8 @@ func (n *Null) Begin(deadline media.Instant) error {
 	if n.closed {
 		return os.ErrClosed
 	}
-	if n.cfg.Refresh == 0 || n.last == 0 {
-		return nil
-	}
-	free := n.at(n.last)
-	if n.cfg.Now() >= free {
+	free := n.shown
+	if free == 0 || n.cfg.Now() >= free {
 		return nil
 	}
 	if deadline != 0 && deadline < free {
@@ -98,14 +98,12 @@ func (n *Null) Present(s *media.Scheduled) error {
 		p.Submitted = n.cfg.Now()
 		p.Actual = p.Submitted
 	}
-	if r := n.cfg.Refresh; r > 0 {
-		k := max(n.last, int64(p.Submitted.Sub(n.epoch)/r)) + 1
-		n.last = k
-		p.Actual, p.Refresh, p.Source = n.at(k), r, media.PresentSimulated
+	if r := n.display.Interval(); r > 0 {
+		n.shown = n.display.Show(p.Submitted, s.Target)
+		p.Actual, p.Refresh, p.Source = n.shown, r, media.PresentSimulated
 		if s.Target != 0 {
 			// The refresh nearest to the target was the intended one.
-			intended := (int64(s.Target.Sub(n.epoch)) + int64(r)/2) / int64(r)
-			p.Missed = int(max(0, k-intended))
+			p.Missed = int(max(0, (p.Actual.Sub(s.Target)+r/2)/r))
 		}
 	}
 	f.Release()

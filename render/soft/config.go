@@ -7,6 +7,7 @@ import (
 
 	"github.com/scanout-av/scanout/internal/sdl"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // Filter says how a picture is scaled.
@@ -76,6 +77,9 @@ type Config struct {
 	// pictures are drawn as fast as they come. For a window it replaces what the display
 	// says.
 	Refresh float64
+	// Display is an offscreen target's display when it is more than a rate: jitter, missed
+	// refreshes, a variable rate. Refresh is not looked at then.
+	Display *pace.Simulated
 	// Now reads the monotonic clock, Sleep sleeps until an instant. A window and a refresh
 	// rate need both; without Now, stamps are 0.
 	Now   func() media.Instant
@@ -91,6 +95,14 @@ func (c *Config) check() error {
 	}
 	if c.Refresh < 0 || c.Refresh > 10_000 || math.IsNaN(c.Refresh) {
 		return fmt.Errorf("soft: a refresh rate of %v Hz is not possible: use 0 to 10000", c.Refresh)
+	}
+	if c.Display != nil {
+		if err := c.Display.Check(); err != nil {
+			return fmt.Errorf("soft: %w", err)
+		}
+		if d := c.Display.Interval(); d > 0 {
+			c.Refresh = float64(time.Second) / float64(d)
+		}
 	}
 	if c.Refresh > 0 && (c.Now == nil || c.Sleep == nil) {
 		return fmt.Errorf("soft: a refresh rate of %v Hz needs a clock: set Now and Sleep", c.Refresh)

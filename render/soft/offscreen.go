@@ -37,6 +37,10 @@ func NewOffscreen(cfg Config) (*Offscreen, error) {
 		return nil, fmt.Errorf("soft: an offscreen target of %dx%d is not possible: use 1x1 to 16384x16384, or 0x0 for the picture's own size", cfg.Width, cfg.Height)
 	}
 	o := &Offscreen{cfg: cfg, paint: painter{filter: cfg.Filter, chroma: cfg.Chroma}, display: pace.Simulated{Period: period(cfg.Refresh)}}
+	if cfg.Display != nil {
+		o.display = *cfg.Display
+		o.display.Start(cfg.Now())
+	}
 	if cfg.Width > 0 {
 		o.resize(cfg.Width, cfg.Height)
 	}
@@ -71,11 +75,8 @@ func instructions() string {
 
 // Display describes the target; its size is 0×0 until it is known.
 func (o *Offscreen) Display() media.Display {
-	d := media.Display{Width: o.target.width, Height: o.target.height, Refresh: o.display.Period,
-		Source: media.PresentImmediate, Throttled: o.display.Period > 0, Last: o.last}
-	if d.Throttled {
-		d.Source = media.PresentSimulated
-	}
+	d := o.display.Display(0)
+	d.Width, d.Height, d.Last = o.target.width, o.target.height, o.last
 	return d
 }
 
@@ -99,7 +100,7 @@ func (o *Offscreen) Present(s *media.Scheduled) error {
 	now := o.cfg.Now()
 	r := o.reports.push()
 	*r = media.Presented{Number: s.Number, PTS: f.PTS, Timebase: f.Timebase, Serial: f.Serial, Target: s.Target,
-		Submitted: now, Refresh: o.display.Period, Source: media.PresentImmediate}
+		Submitted: now, Refresh: o.display.Interval(), Source: media.PresentImmediate}
 	if r.Refresh > 0 {
 		r.Source = media.PresentSimulated
 	}
