@@ -4,8 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
@@ -20,6 +26,8 @@ type headlineRun struct {
 	output   player.Output
 	decoder  player.Decoder
 	renderer player.Renderer
+	// rtp sends the clip from another process by way of loopback.
+	rtp bool
 }
 
 // benchHeadline plays each clip in real time, in several ways whose differences say what
@@ -28,16 +36,18 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	if len(o.Media) == 0 {
 		return nil, errNoMedia
 	}
-	t := &benchTable{Columns: []string{"clip", "streams", "what", "% of a core", "presenting", "rest of Go", "driver", "frames/s", "missed vsyncs", "late", "dropped",
-		"latency p50 ms", "p99 ms", "max ms", "allocations a frame", "GC cycles"}}
+	t := &benchTable{Columns: []string{"clip", "streams", "what", "% of a core", "presenting", "rest of Go", "driver", "wake-ups a frame", "frames/s", "missed vsyncs", "late", "dropped",
+		"latency p50 ms", "p99 ms", "max ms", "received to visible p50 ms", "p99 ms", "max ms", "allocations a frame", "GC cycles"}}
 	streams := o.Streams
 	if len(streams) == 0 {
 		streams = []int{1}
 	}
 	runs := []headlineRun{
-		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto},
-		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto},
-		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto},
+		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false},
+		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false},
+		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true},
+		{"RTP on loopback, decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, true},
+		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false},
 	}
 	for _, path := range o.Media {
 		info, err := player.Probe(ctx, player.Config{Media: path, Audio: player.AudioNone})
@@ -54,7 +64,7 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 					return nil, ctx.Err()
 				}
 				fmt.Fprintf(o.Verbose, "%s, %d streams, %s\n", path, n, r.name)
-				if err := t.headline(ctx, o, path, n, r); err != nil {
+				if err := t.headline(ctx, o, path, v.FrameRate, n, r); err != nil {
 					t.note("%s, %s: %s", filepath.Base(path), r.name, oneLine(err))
 				}
 			}
@@ -62,7 +72,8 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		}
 	}
 	t.note("Played in a loop for %v on an offscreen target, at the clip's frame rate, on a simulated display of that rate. CPU is the whole process's, from the first second on; "+
-		"presenting, rest of Go and driver are shares of its threads. Latency is from submission to the vblank at which a picture is visible.", o.Duration)
+		"presenting, rest of Go and driver are shares of its threads, the first of those on which pictures were presented; wake-ups are voluntary switches of all threads. "+
+		"Latency is from submission to the vblank at which a picture is visible. RTP is sent by another process, whose CPU does not count, and received with balanced latency.", o.Duration)
 	if len(t.Rows) == 0 {
 		return nil, fmt.Errorf("nothing could be played: %s: %w", t.Notes[0], media.ErrNotSupported)
 	}
@@ -70,7 +81,7 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 }
 
 // headline plays path n times at once in one way.
-func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string, n int, r headlineRun) error {
+func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string, rate media.Rational, n int, r headlineRun) error {
 	shared := new(player.Graphics)
 	ps := make([]*player.Player, 0, n)
 	defer func() {
@@ -78,27 +89,28 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 			_ = p.Close()
 		}
 	}()
+	var present threadSet
 	for range n {
-		p, err := player.Open(ctx, player.Config{Media: path, Output: r.output, Decoder: r.decoder, Renderer: r.renderer,
-			Audio: player.AudioNone, Device: o.Device, Loop: true, Graphics: shared, Threads: headlineThreads(n)})
+		c := player.Config{Media: path, Output: r.output, Decoder: r.decoder, Renderer: r.renderer, Refresh: rate.Float(),
+			Audio: player.AudioNone, Device: o.Device, Loop: true, Graphics: shared, Threads: headlineThreads(n),
+			OnPresent: func(*media.Scheduled) { present.add(rt.ThreadID()) }}
+		if r.rtp {
+			sdp, end, err := sendClip(ctx, path)
+			if err != nil {
+				return err
+			}
+			defer end()
+			c.Media, c.Loop = sdp, false
+		}
+		p, err := player.Open(ctx, c)
 		if err != nil {
 			return err
 		}
 		ps = append(ps, p)
 	}
 	ends := make(chan error, n)
-	tids := make(chan int, n)
 	for _, p := range ps {
-		go func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			tids <- rt.ThreadID()
-			ends <- p.Run(ctx)
-		}()
-	}
-	present := map[int]bool{}
-	for range n {
-		present[<-tids] = true
+		go func() { ends <- p.Run(ctx) }()
 	}
 	// The first second is opening, filling queues and warming up.
 	if err := sleepUntil(ctx, ends, time.Second); err != nil {
@@ -106,16 +118,17 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	}
 	var m0, m1 runtime.MemStats
 	runtime.ReadMemStats(&m0)
-	before, cpu, start := rt.Threads(), rt.ProcessCPU().Total(), clock.Now()
+	before, cpu, switches, start := rt.Threads(), rt.ProcessCPU().Total(), voluntarySwitches(), clock.Now()
 	shown := presented(ps)
 	if err := sleepUntil(ctx, ends, o.Duration); err != nil {
 		return err
 	}
 	wall := clock.Now().Sub(start)
 	used, after, frames := rt.ProcessCPU().Total()-cpu, rt.Threads(), presented(ps)-shown
+	switches = voluntarySwitches() - switches
 	runtime.ReadMemStats(&m1)
 	var late, missed, dropped int64
-	var p50, p99, most time.Duration
+	var latency, age player.Distribution
 	name := ""
 	for _, p := range ps {
 		if err := p.Close(); err != nil {
@@ -123,7 +136,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 		}
 		s := p.Stats()
 		late, missed, dropped = late+s.Late, missed+s.Missed, dropped+s.Dropped
-		p50, p99, most = max(p50, s.Latency.P50), max(p99, s.Latency.P99), max(most, s.Latency.Max)
+		latency, age = worst(latency, s.Latency), worst(age, s.Age)
 		name = s.Decoder + ", " + s.Renderer
 		if s.Fallbacks > 0 {
 			t.note("%s: the decoder changed %d times.", r.name, s.Fallbacks)
@@ -135,7 +148,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	for id, th := range after {
 		d := th.CPU - before[id].CPU
 		switch {
-		case present[id]:
+		case present.has(id):
 			shares[0] += d
 		case th.Own:
 			shares[1] += d
@@ -143,9 +156,13 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 			shares[2] += d
 		}
 	}
-	t.add(filepath.Base(path), n, r.name, percent(used), percent(shares[0]), percent(shares[1]), percent(shares[2]),
-		float64(frames)/wall.Seconds(), missed, late, dropped, milliseconds(p50), milliseconds(p99), milliseconds(most),
-		round(float64(m1.Mallocs-m0.Mallocs)/float64(max(frames, 1))), m1.NumGC-m0.NumGC)
+	row := []any{filepath.Base(path), n, r.name, percent(used), percent(shares[0]), percent(shares[1]), percent(shares[2]),
+		round(float64(switches) / float64(max(frames, 1))), float64(frames) / wall.Seconds(), missed, late, dropped,
+		milliseconds(latency.P50), milliseconds(latency.P99), milliseconds(latency.Max), "–", "–", "–"}
+	if r.rtp { // a file is read long before
+		row = append(row[:len(row)-3], milliseconds(age.P50), milliseconds(age.P99), milliseconds(age.Max))
+	}
+	t.add(append(row, round(float64(m1.Mallocs-m0.Mallocs)/float64(max(frames, 1))), m1.NumGC-m0.NumGC)...)
 	t.note("%s: %s.", r.name, name)
 	return nil
 }
@@ -174,17 +191,110 @@ func sleepUntil(ctx context.Context, ends <-chan error, d time.Duration) error {
 	}
 }
 
+// worst takes the larger figure of each.
+func worst(a, b player.Distribution) player.Distribution {
+	return player.Distribution{P50: max(a.P50, b.P50), P99: max(a.P99, b.P99), Max: max(a.Max, b.Max)}
+}
+
+// threadSet collects numbers of threads.
+type threadSet struct {
+	mu  sync.Mutex
+	ids []int
+}
+
+func (s *threadSet) add(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.ids, id) {
+		s.ids = append(s.ids, id)
+	}
+}
+
+func (s *threadSet) has(id int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.ids, id)
+}
+
+// sendClip lets another process of this program send a clip in a loop, and returns the file
+// of its session description.
+func sendClip(ctx context.Context, path string) (sdp string, end func(), err error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp("", "scanout-headline")
+	if err != nil {
+		return "", nil, err
+	}
+	sdp = filepath.Join(dir, "clip.sdp")
+	port, err := rtpPort()
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	cmd := exec.CommandContext(ctx, exe, "send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--loop", "--no-audio", "--quiet", "--sdp", sdp)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	gone := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // killed
+		close(gone)
+	}()
+	end = func() {
+		_ = cmd.Process.Kill()
+		<-gone
+		_ = os.RemoveAll(dir)
+	}
+	for {
+		if _, err := os.Stat(sdp); err == nil {
+			return sdp, end, nil
+		}
+		select {
+		case <-gone:
+			end()
+			return "", nil, fmt.Errorf("the sender: %s", strings.TrimSpace(said.String()))
+		case <-ctx.Done():
+			end()
+			return "", nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// rtpPort returns an even UDP port that is free for the moment, as is the next one.
+func rtpPort() (int, error) {
+	loopback := net.IPv4(127, 0, 0, 1)
+	for {
+		a, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback})
+		if err != nil {
+			return 0, err
+		}
+		port := a.LocalAddr().(*net.UDPAddr).Port
+		b, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback, Port: port + 1})
+		a.Close()
+		if err != nil {
+			continue
+		}
+		b.Close()
+		if port%2 == 0 {
+			return port, nil
+		}
+	}
+}
+
 // sleepLoop measures what waking up for every frame costs without any work.
 func (t *benchTable) sleepLoop(clip string, n int, rate media.Rational, d time.Duration) {
 	period := time.Duration(float64(time.Second) / rate.Float())
 	done := make(chan struct{})
-	cpu, start := rt.ProcessCPU().Total(), clock.Now()
+	cpu, switches, start := rt.ProcessCPU().Total(), voluntarySwitches(), clock.Now()
 	for range n {
 		go func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
+			var nap rt.Napper
 			for at := start.Add(period); at < start.Add(d); at = at.Add(period) {
-				rt.SleepUntil(at)
+				nap.SleepUntil(at)
 			}
 			done <- struct{}{}
 		}()
@@ -193,5 +303,11 @@ func (t *benchTable) sleepLoop(clip string, n int, rate media.Rational, d time.D
 		<-done
 	}
 	used, wall := rt.ProcessCPU().Total()-cpu, clock.Now().Sub(start)
-	t.add(clip, n, "wake up for every frame, do nothing", 100*float64(used)/float64(wall), "–", "–", "–", float64(n)*rate.Float(), "–", "–", "–", "–", "–", "–", "–", "–")
+	frames := float64(n) * rate.Float()
+	row := []any{clip, n, "wake up for every frame, do nothing", 100 * float64(used) / float64(wall), "–", "–", "–",
+		round(float64(voluntarySwitches()-switches) / (frames * wall.Seconds())), frames}
+	for len(row) < len(t.Columns) {
+		row = append(row, "–")
+	}
+	t.add(row...)
 }

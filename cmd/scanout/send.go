@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
 	egress "github.com/scanout-av/scanout/egress/rtp"
+	"github.com/scanout-av/scanout/ingest/annexb"
 	"github.com/scanout-av/scanout/ingest/file"
 	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
@@ -44,7 +46,7 @@ func (c *sendCommand) Run(env *environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	src, err := file.Open(env.ctx, file.Config{URL: c.Media})
+	src, err := c.open(env.ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", player.ErrMedia, err)
 	}
@@ -76,6 +78,24 @@ func (c *sendCommand) Run(env *environment) error {
 		fmt.Fprintln(env.err)
 	}
 	return err
+}
+
+// open opens what is sent; raw files need no FFmpeg.
+func (c *sendCommand) open(ctx context.Context) (player.Source, error) {
+	if annexb.CodecOf(c.Media) != "" && !strings.Contains(c.Media, "://") {
+		src, err := annexb.Open(annexb.Config{Path: c.Media, Order: true})
+		if err == nil {
+			return src, nil
+		}
+		if !errors.Is(err, media.ErrNotSupported) {
+			return nil, err
+		}
+	}
+	src, err := file.Open(ctx, file.Config{URL: c.Media})
+	if err != nil { // no typed nil
+		return nil, err
+	}
+	return src, nil
 }
 
 // config reads the command line.
@@ -154,7 +174,7 @@ func (c *sendCommand) choose(env *environment, info *media.Info, cfg *egress.Con
 type sending struct {
 	c       *sendCommand
 	env     *environment
-	src     *file.Source
+	src     player.Source
 	out     *egress.Sender
 	written bool // the description
 

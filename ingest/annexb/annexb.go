@@ -2,9 +2,9 @@
 // like), AV1 as a sequence of OBUs (.obu), and IVF files, without FFmpeg.
 //
 // Raw files have no timestamps. Units that begin anew (IDR pictures) carry their place in
-// output order, which is their number; the others leave it to whoever decodes. Units of
-// AV1 are in output order. The frame rate is the one that the stream names, that of an
-// IVF file's timestamps, or 25 as for other players.
+// output order, which is their number; the others leave it to whoever decodes, unless
+// Config.Order is set. Units of AV1 are in output order. The frame rate is the one that the
+// stream names, that of an IVF file's timestamps, or 25 as for other players.
 //
 // Ownership: access units lie in memory of the source, which is used again when they are
 // released. They may outlive the source.
@@ -37,6 +37,9 @@ type Config struct {
 	Codec media.Codec
 	// Rate is the frame rate; not given, it is the stream's own.
 	Rate media.Rational
+	// Order gives all units timestamps: those that are not IDR pictures have none else, and
+	// decoders need none. It takes reading ahead by some pictures, and parsing them all.
+	Order bool
 	// Now stamps units as they are read; nil leaves them without.
 	Now func() media.Instant
 }
@@ -81,6 +84,7 @@ type Source struct {
 	wanted  bool
 	stopped atomic.Bool
 	units   pool
+	order   *order // nil without Config.Order
 }
 
 // keyUnit is a unit that decoding can begin with.
@@ -133,7 +137,10 @@ func Open(cfg Config) (*Source, error) {
 		}
 		s.text = s.ivf
 	}
-	if err := s.probe(); err != nil {
+	if err = s.probe(); err == nil && cfg.Order {
+		s.order, err = newOrder(s.cfg.Codec)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil
@@ -221,6 +228,14 @@ func (s *Source) Select(streams ...int) {
 // Ownership: au belongs to the caller, who releases it.
 // Errors: io.EOF at the end, os.ErrClosed after Interrupt.
 func (s *Source) Read(au *media.AccessUnit) error {
+	if s.order != nil {
+		return s.order.read(s, au)
+	}
+	return s.read(au)
+}
+
+// read is Read in decoding order.
+func (s *Source) read(au *media.AccessUnit) error {
 	unit, key, idr, err := s.unit()
 	if err != nil {
 		return err
@@ -298,10 +313,14 @@ func (s *Source) Seek(t time.Duration) error {
 		}
 	}
 	i := sort.Search(len(s.keys), func(i int) bool { return s.keys[i].number > want })
-	if i == 0 {
-		return s.rewind(0, 0)
+	to := keyUnit{}
+	if i > 0 {
+		to = s.keys[i-1]
 	}
-	return s.rewind(s.keys[i-1].number, s.keys[i-1].offset)
+	if s.order != nil {
+		s.order.restart(to.number)
+	}
+	return s.rewind(to.number, to.offset)
 }
 
 // Interrupt makes a later Read return os.ErrClosed.
@@ -310,6 +329,9 @@ func (s *Source) Interrupt() { s.stopped.Store(true) }
 // Close closes the file.
 func (s *Source) Close() error {
 	s.Interrupt()
+	if s.order != nil {
+		s.order.restart(0)
+	}
 	if err := s.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("annexb: %w", err)
 	}

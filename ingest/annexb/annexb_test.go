@@ -195,3 +195,51 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOrder: with Config.Order every unit carries its place in output order, as FFmpeg has it,
+// also after a seek.
+func TestOrder(t *testing.T) {
+	for codec, path := range map[media.Codec]string{
+		"h264": avtest.Encode(t, "264", 60, "-c:v", "libx264", "-g", "15", "-bf", "2", "-pix_fmt", "yuv420p"),
+		"hevc": avtest.Encode(t, "265", 60, "-c:v", "libx265", "-x265-params", "keyint=15:min-keyint=15:open-gop=0:log-level=none", "-pix_fmt", "yuv420p"),
+	} {
+		s, err := Open(Config{Path: path, Order: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, first := range []int{0, 30, 0} {
+			if err := s.Seek(time.Duration(first) * time.Second / 30); err != nil {
+				t.Fatal(err)
+			}
+			seen := map[media.Timestamp]bool{}
+			shuffled := false
+			for n := first; ; n++ {
+				var au media.AccessUnit
+				err := s.Read(&au)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if au.DTS != media.Timestamp(n) || au.Key && au.PTS != au.DTS || seen[au.PTS] {
+					t.Errorf("%s, unit %d: DTS %d, PTS %d, key %v", codec, n, au.DTS, au.PTS, au.Key)
+				}
+				shuffled = shuffled || au.PTS != au.DTS
+				seen[au.PTS] = true
+				au.Release()
+			}
+			for k := first; k < 60; k++ {
+				if !seen[media.Timestamp(k)] {
+					t.Errorf("%s from %d: no unit is shown as number %d", codec, first, k)
+				}
+			}
+			if !shuffled {
+				t.Errorf("%s: a test of streams without B-frames proves nothing", codec)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
