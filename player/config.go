@@ -161,6 +161,10 @@ type Config struct {
 	// HugePages asks for transparent huge pages for frame memory.
 	HugePages bool
 
+	// DecodeApart keeps decoding on a goroutine of its own, also where a GPU decodes and the
+	// presenting goroutine would hand it the pictures. For benchmarks.
+	DecodeApart bool
+
 	// Receive forces how packets of live streams are received: "uring", "mmsg" or "net"; ""
 	// is the best that works here.
 	Receive string

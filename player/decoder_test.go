@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scanout-av/scanout/ingest/file"
 	"github.com/scanout-av/scanout/internal/avtest"
@@ -209,5 +210,57 @@ func TestSinkWithoutGPU(t *testing.T) {
 	}
 	if n := p.stats.unfit.Load(); n != 2 {
 		t.Errorf("%d counted, want 2", n)
+	}
+}
+
+// TestDecodingMoves: decoding goes from its goroutine to the presenting one and back at any
+// moment, and no picture is lost or shown twice; nor after seeks and over the rounds of a
+// loop.
+func TestDecodingMoves(t *testing.T) {
+	path := avtest.Encode(t, "mkv", 60, "-c:v", "libx264", "-g", "15", "-bf", "3", "-pix_fmt", "yuv420p")
+	const step = time.Second / 30
+	for name, every := range map[string]int{"never": 0, "often": 3, "at once": 1, "seldom": 25} {
+		t.Run(name, func(t *testing.T) {
+			var p *Player
+			var at []time.Duration
+			present := func(s *media.Scheduled) {
+				at = append(at, s.Frame.Timebase.Duration(s.Frame.PTS))
+				switch n := len(at); {
+				case n == 100:
+					if err := p.Seek(10 * step); err != nil {
+						t.Error(err)
+					}
+				case every == 0:
+					p.forceHere.Store(1)
+				case n%every == 0:
+					p.forceHere.Store(int32(1 - 2*(n/every&1)))
+				}
+			}
+			var err error
+			if p, err = Open(t.Context(), Config{Media: path, Output: OutputNull, Audio: AudioNone, MaxSpeed: true, Loop: true, Frames: 250, OnPresent: present}); err != nil {
+				t.Fatal(err)
+			}
+			p.forceHere.Store(1)
+			if err := p.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(at) != 250 {
+				t.Fatalf("%d pictures", len(at))
+			}
+			for i := 1; i < len(at); i++ {
+				if d := at[i] - at[i-1]; i != 100 && (d < step-time.Millisecond || d > step+time.Millisecond) {
+					t.Errorf("picture %d: %v after the one before", i, d)
+				}
+			}
+			if d := at[100] - at[0] - 10*step; d < -time.Millisecond || d > time.Millisecond {
+				t.Errorf("%v off after the seek", d)
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := p.Stats().Pool.InUseAtClose; n != 0 {
+				t.Errorf("%d frames out", n)
+			}
+		})
 	}
 }

@@ -103,6 +103,7 @@ func (p *Player) demux() {
 			au.Release()
 			return
 		}
+		p.fed()
 	}
 }
 
@@ -116,6 +117,7 @@ func (p *Player) push(pk packet) {
 			if err := s.q.Push(pk, 0); err != nil {
 				return // playback ends
 			}
+			p.fed()
 		}
 	}
 }
@@ -135,6 +137,7 @@ func (p *Player) pushChange(serial uint32) {
 		if s.q.Push(packet{what: packetChange, serial: serial, stream: &st}, 0) != nil {
 			return // playback ends
 		}
+		p.fed()
 	}
 }
 

@@ -9,7 +9,8 @@
 // Goroutines, and what each one owns:
 //
 //	demux    source → packet rings         (coded sources)
-//	video    packet ring → frame ring      decoder, or a raw source's pictures
+//	video    packet ring → frame ring      decoder, or a raw source's pictures; where a GPU
+//	                                       decodes, present does this between two pictures
 //	audio    packet ring → audio sink      decoder, or a raw source's sound
 //	present  frame ring → video sink       pacer, clock, window events; locked to its
 //	                               thread where there may be a window

@@ -56,6 +56,9 @@ const (
 	// frameRefill is how many places must be free before the decoder, asleep at a full
 	// ring, is woken: a wake-up costs more than a frame's way through the ring.
 	frameRefill = 4
+	// hereAhead is how many pictures the presenting goroutine keeps ready when it decodes: a
+	// GPU takes a few milliseconds from being asked to being done.
+	hereAhead = 4
 	// primeFrames is how many decoded frames let time run.
 	primeFrames = 2
 	// inFlight is how many frames the renderer may hold until the GPU is done with them.
@@ -398,6 +401,7 @@ func (p *Player) start() {
 		return
 	}
 	if p.video != nil {
+		p.stage = newVideoStage(p)
 		run(p.decodeVideo)
 	}
 	if p.audio != nil {

@@ -44,6 +44,12 @@ type Player struct {
 	// newSink replaces chooseSink in tests: a device cannot be lost on purpose.
 	newSink func() (VideoSink, error)
 
+	stage *videoStage // nil without coded video
+	// here is set while the presenting goroutine decodes, and starved when it waits for a
+	// packet to decode; presents once there is that goroutine.
+	here, starved, presents atomic.Bool
+	forceHere               atomic.Int32 // in tests: 1 is here, -1 is not
+
 	vq     *ring.Ring[packet]
 	aq     *ring.Ring[packet]
 	fq     *ring.Ring[picture]
@@ -311,6 +317,14 @@ func (p *Player) release() error {
 		if pic.frame != nil {
 			pic.frame.Release()
 		}
+	}
+	if p.stage != nil {
+		for _, pic := range p.stage.spill {
+			if pic.frame != nil {
+				pic.frame.Release()
+			}
+		}
+		p.stage.spill = nil
 	}
 	for _, q := range []*ring.Ring[packet]{p.vq, p.aq} {
 		for {

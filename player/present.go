@@ -91,6 +91,7 @@ func (p *Player) present() error {
 	}
 	defer s.close()
 	s.display(true)
+	p.presents.Store(true)
 	for !p.stop.Load() {
 		if !s.poll() {
 			return nil

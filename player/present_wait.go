@@ -3,6 +3,7 @@ package player
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/internal/rt"
@@ -21,6 +22,10 @@ func (s *presenter) idle() (bool, error) {
 	}
 	if p.video == nil && p.asink != nil {
 		return s.soundOnly(now)
+	}
+	if !s.ended && p.here.Load() {
+		s.rest(now.Add(eventInterval))
+		return false, nil
 	}
 	if !s.ended {
 		// The decoder is behind: its next push wakes us.
@@ -73,8 +78,12 @@ func (s *presenter) finish(now media.Instant) (bool, error) {
 	return true, nil
 }
 
-// rest waits until t or a command, looking at window events in between.
+// rest waits until t or a command, looking at window events in between. It may decode
+// instead and return early.
 func (s *presenter) rest(t media.Instant) {
+	if s.decode(t) {
+		return
+	}
 	if s.p.stats.window() {
 		t = min(t, clock.Now().Add(eventInterval))
 	}
@@ -102,4 +111,21 @@ func (p *Player) sleepUntil() func(media.Instant) {
 		return rt.SleepUntil
 	}
 	return new(rt.Napper).SleepUntil
+}
+
+// decodeTime is how long before a picture is due nothing is decoded any more.
+const decodeTime = time.Millisecond
+
+// decode decodes one packet, if that is this goroutine's, there is time for it until t, and
+// pictures are wanted; else it reports false.
+func (s *presenter) decode(t media.Instant) bool {
+	p := s.p
+	if !p.here.Load() || s.hasHead && t.Sub(clock.Now()) < decodeTime {
+		return false
+	}
+	ahead := hereAhead
+	if p.live() {
+		ahead = p.fq.Cap()
+	}
+	return p.fq.Len() < ahead && p.stage.step()
 }

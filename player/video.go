@@ -9,80 +9,186 @@ import (
 
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/media"
+	"github.com/scanout-av/scanout/pace"
 )
 
 // maxDecodeErrors is how many units in a row may fail before the stream is given up.
 const maxDecodeErrors = 256
 
-// decodeVideo turns the packets of the video ring into pictures.
+// videoStage turns the packets of the video ring into pictures.
+//
+// Where decoding takes its time, it runs on a goroutine of its own. A GPU is only handed
+// what it shall decode, which takes less than to wake a goroutine: then the presenting one
+// does that, between two pictures. Which of the two it is may change with every packet.
+//
+// Concurrency: one goroutine, the presenting one while Player.here is set.
+type videoStage struct {
+	p      *Player
+	out    videoOut
+	serial uint32
+	failed int
+	pk     packet    // here, because its address goes to the decoder
+	spill  []picture // that the frame ring, full, did not take from the presenting goroutine
+}
+
+func newVideoStage(p *Player) *videoStage {
+	v := &videoStage{p: p, spill: make([]picture, 0, 64)}
+	v.out = videoOut{v: v, p: p, rate: p.video.FrameRate}
+	return v
+}
+
+// decodeVideo is the goroutine of the stage. It ends when the presenting one takes over.
 func (p *Player) decodeVideo() {
 	defer p.stages.Done()
-	defer p.fq.Close()
-	out := videoOut{p: p, rate: p.video.FrameRate}
-	var serial uint32
-	failed := 0
-	var pk packet // outside the loop: its address goes to the decoder, so it is on the heap
-	var err error
+	v := p.stage
+	for len(v.spill) > 0 {
+		if p.fq.Push(v.spill[0], 0) != nil {
+			p.fq.Close()
+			return // playback ends; Player.release has the rest
+		}
+		v.spilled()
+	}
 	for {
-		if pk, err = p.vq.Pop(0); err != nil {
+		var err error
+		if v.pk, err = p.vq.Pop(0); err != nil || !v.decode() {
+			p.fq.Close()
 			return
 		}
-		if pk.what == packetUnit && pk.au.Key {
-			p.keys.Add(-1)
-		}
-		if pk.serial != p.serial.Load() {
-			pk.au.Release()
-			continue
-		}
-		if pk.serial != serial {
-			serial = pk.serial
-			p.vdec.Flush(serial)
-			out.restart()
-		}
-		if p.skipToLive(&pk) {
-			continue
-		}
-		unit := &pk.au
-		if pk.what != packetUnit {
-			unit = nil
-		}
-		for {
-			err := p.vdec.Send(unit)
-			if err == nil {
-				failed = 0
-				break
-			}
-			if !errors.Is(err, media.ErrAgain) {
-				p.stats.decodeErrors.Add(1)
-				if failed++; failed == maxDecodeErrors {
-					p.fail(fmt.Errorf("player: %d units of video in a row cannot be decoded: %w", failed, err))
-					p.interrupt()
-					return
-				}
-				break
-			}
-			if !out.receive(serial) {
-				pk.au.Release()
-				return
-			}
-		}
-		if !out.receive(serial) {
+		if v.belongsHere() {
+			p.here.Store(true)
+			p.wake()
 			return
-		}
-		switch pk.what {
-		case packetLoop:
-			p.vdec.Flush(serial)
-		case packetChange:
-			if c, ok := p.vdec.(*chooser); ok {
-				c.restream(pk.stream)
-			}
-			out.rate, failed = pk.stream.FrameRate, 0
-		case packetEnd:
-			if p.fq.Push(picture{serial: serial}, 0) != nil {
-				return
-			}
 		}
 	}
+}
+
+// belongsHere reports whether the presenting goroutine should decode. Not where the newest
+// picture counts: it sleeps in the sink then, and what comes meanwhile would be decoded late.
+func (v *videoStage) belongsHere() bool {
+	p := v.p
+	if !p.presents.Load() {
+		return false
+	}
+	if n := p.forceHere.Load(); n != 0 {
+		return n > 0
+	}
+	c, ok := p.vdec.(*chooser)
+	return ok && !p.cfg.DecodeApart && !p.cfg.MaxSpeed && !p.cfg.written() && p.policy() != pace.PolicyFreshest &&
+		(c.gpu != nil || c.cur == nil && p.here.Load())
+}
+
+// step decodes a packet on the presenting goroutine; false when there is none, or no room
+// for what comes of it.
+func (v *videoStage) step() bool {
+	p := v.p
+	for len(v.spill) > 0 {
+		if !p.fq.TryPush(v.spill[0]) {
+			return false
+		}
+		v.spilled()
+	}
+	var ok bool
+	if v.pk, ok = p.vq.TryPop(); !ok {
+		// Announce, look again, sleep: see package ring.
+		p.starved.Store(true)
+		if v.pk, ok = p.vq.TryPop(); !ok {
+			return false
+		}
+	}
+	p.starved.Store(false)
+	switch {
+	case !v.decode():
+		p.here.Store(false)
+		p.fq.Close()
+	case !v.belongsHere():
+		p.here.Store(false)
+		p.stages.Add(1)
+		go p.decodeVideo()
+	}
+	return true
+}
+
+// spilled takes the first one off spill.
+func (v *videoStage) spilled() { v.spill = append(v.spill[:0], v.spill[1:]...) }
+
+// fed tells the presenting goroutine that there is a packet, if it waits for one.
+func (p *Player) fed() {
+	if p.starved.Load() && p.starved.CompareAndSwap(true, false) {
+		p.wake()
+	}
+}
+
+// push hands a picture on; false when playback ends.
+func (v *videoStage) push(pic picture) bool {
+	q := v.p.fq
+	switch {
+	case !v.p.here.Load():
+		return q.Push(pic, 0) == nil
+	case q.Closed():
+		return false
+	case len(v.spill) > 0 || !q.TryPush(pic):
+		v.spill = append(v.spill, pic)
+	}
+	return true
+}
+
+// decode decodes the packet at hand; false when playback ends.
+func (v *videoStage) decode() bool {
+	p, pk, out := v.p, &v.pk, &v.out
+	if pk.what == packetUnit && pk.au.Key {
+		p.keys.Add(-1)
+	}
+	if pk.serial != p.serial.Load() {
+		pk.au.Release()
+		return true
+	}
+	if pk.serial != v.serial {
+		v.serial = pk.serial
+		p.vdec.Flush(v.serial)
+		out.restart()
+	}
+	if p.skipToLive(pk) {
+		return true
+	}
+	unit := &pk.au
+	if pk.what != packetUnit {
+		unit = nil
+	}
+	for {
+		err := p.vdec.Send(unit)
+		if err == nil {
+			v.failed = 0
+			break
+		}
+		if !errors.Is(err, media.ErrAgain) {
+			p.stats.decodeErrors.Add(1)
+			if v.failed++; v.failed == maxDecodeErrors {
+				p.fail(fmt.Errorf("player: %d units of video in a row cannot be decoded: %w", v.failed, err))
+				p.interrupt()
+				return false
+			}
+			break
+		}
+		if !out.receive(v.serial) {
+			pk.au.Release()
+			return false
+		}
+	}
+	if !out.receive(v.serial) {
+		return false
+	}
+	switch pk.what {
+	case packetLoop:
+		p.vdec.Flush(v.serial)
+	case packetChange:
+		if c, ok := p.vdec.(*chooser); ok {
+			c.restream(pk.stream)
+		}
+		out.rate, v.failed = pk.stream.FrameRate, 0
+	case packetEnd:
+		return v.push(picture{serial: v.serial})
+	}
+	return true
 }
 
 // skipToLive drops a unit of a live source that is older than the contract allows when a
@@ -102,6 +208,7 @@ func (p *Player) skipToLive(pk *packet) bool {
 
 // videoOut passes decoded frames on.
 type videoOut struct {
+	v    *videoStage
 	p    *Player
 	rate media.Rational
 	from time.Duration   // frames that end before it are decoded but not shown
@@ -138,7 +245,7 @@ func (o *videoOut) receive(serial uint32) bool {
 			p.stats.skipped.Add(1)
 			continue
 		}
-		if p.fq.Push(picture{frame: f, serial: serial}, 0) != nil {
+		if !o.v.push(picture{frame: f, serial: serial}) {
 			f.Release()
 			return false
 		}

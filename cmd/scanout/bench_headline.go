@@ -28,6 +28,8 @@ type headlineRun struct {
 	renderer player.Renderer
 	// rtp sends the clip from another process by way of loopback.
 	rtp bool
+	// apart decodes on a goroutine of its own.
+	apart bool
 }
 
 // benchHeadline plays each clip in real time, in several ways whose differences say what
@@ -43,11 +45,12 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		streams = []int{1}
 	}
 	runs := []headlineRun{
-		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false},
-		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false},
-		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true},
-		{"RTP on loopback, decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, true},
-		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false},
+		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, false},
+		{"the same, decoding on a goroutine of its own", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, true},
+		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false, false},
+		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false},
+		{"RTP on loopback, decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, true, false},
+		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false, false},
 	}
 	for _, path := range o.Media {
 		info, err := player.Probe(ctx, player.Config{Media: path, Audio: player.AudioNone})
@@ -92,7 +95,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	var present threadSet
 	for range n {
 		c := player.Config{Media: path, Output: r.output, Decoder: r.decoder, Renderer: r.renderer, Refresh: rate.Float(),
-			Audio: player.AudioNone, Device: o.Device, Loop: true, Graphics: shared, Threads: headlineThreads(n),
+			Audio: player.AudioNone, Device: o.Device, Loop: true, Graphics: shared, Threads: headlineThreads(n), DecodeApart: r.apart,
 			OnPresent: func(*media.Scheduled) { present.add(rt.ThreadID()) }}
 		if r.rtp {
 			sdp, end, err := sendClip(ctx, path)
