@@ -24,6 +24,9 @@ func (p *Player) demux() {
 	var shift time.Duration // added to every timestamp: how long the finished loops were
 	var end time.Duration   // where this round of the media ends
 	line := newTimeline(p.info)
+	if d, ok := p.src.(deliverer); ok && p.live() {
+		d.Deliver(func(au *media.AccessUnit) bool { return p.take(au, &line, serial) })
+	}
 	failed := 0
 	var au media.AccessUnit // outside the loop: its address goes to the source
 	for !p.stop.Load() {
@@ -105,6 +108,31 @@ func (p *Player) demux() {
 		}
 		p.fed()
 	}
+}
+
+// take puts a unit of a live source into its decoder's ring without waiting; false when
+// that is full.
+// Ownership: takes au when it returns true.
+func (p *Player) take(au *media.AccessUnit, line *timeline, serial uint32) bool {
+	q, stream := p.vq, 0
+	if p.audio != nil && au.Stream == p.audio.Index {
+		q, stream = p.aq, 1
+	}
+	pk := packet{au: *au, serial: serial}
+	pk.au.Serial = serial
+	line.adjust(&pk.au, stream)
+	key := q == p.vq && au.Key
+	if key {
+		p.keys.Add(1)
+	}
+	if !q.TryPush(pk) {
+		if key {
+			p.keys.Add(-1)
+		}
+		return false
+	}
+	p.fed()
+	return true
 }
 
 // push sends a mark to every decoder.

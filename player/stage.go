@@ -28,6 +28,12 @@ type Source interface {
 	Close() error
 }
 
+// deliverer is a live source that hands units on itself, as an rtp.Source does; Read
+// then waits for its end.
+type deliverer interface {
+	Deliver(f func(*media.AccessUnit) bool)
+}
+
 // RawSource yields pictures and sound that need no decoder.
 // Concurrency: ReadFrame on one goroutine, ReadAudio on another; Seek with both at rest.
 type RawSource interface {

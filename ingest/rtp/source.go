@@ -352,6 +352,22 @@ func (s *Source) Read(au *media.AccessUnit) error {
 	}
 }
 
+// Deliver hands units to f as soon as they are whole, on the goroutine that receives,
+// instead of to Read, which then only says how the source ends: nobody has to be woken for
+// a unit but who decodes it. f must not block; it is not called after Interrupt.
+// Ownership: f takes the unit when it returns true; else the unit is skipped, and for
+// pictures what follows up to the next key frame.
+// Concurrency: before the first Read; f is called on one goroutine at a time.
+func (s *Source) Deliver(f func(*media.AccessUnit) bool) {
+	s.queue.divert(func(au *media.AccessUnit) bool {
+		if !s.tracks[au.Stream].selected.Load() {
+			au.Release()
+			return true
+		}
+		return f(au)
+	})
+}
+
 // Seek is not possible.
 func (s *Source) Seek(time.Duration) error {
 	return fmt.Errorf("rtp: a live stream cannot be sought: %w", media.ErrNotSupported)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -364,6 +365,45 @@ func TestNobodyReads(t *testing.T) {
 	}
 	if c.Skipped == 0 || s.units.out() != 0 {
 		t.Errorf("%d skipped, %d out", c.Skipped, s.units.out())
+	}
+}
+
+// TestDeliver: units go straight to who takes them, those that waited first; one that is not
+// taken is skipped with all up to the next key frame; none comes after an interrupt.
+func TestDeliver(t *testing.T) {
+	s := newStand(t, h264URL, nil)
+	var got []byte // the numbers of pictures
+	full := false
+	frames := func(from, to int) {
+		for n := from; n < to; n++ {
+			s.frame(home, 7, n, n%10 == 0)
+		}
+	}
+	frames(0, 3)
+	s.Deliver(func(au *media.AccessUnit) bool {
+		if full {
+			return false
+		}
+		got = append(got, au.Data[5])
+		au.Release()
+		return true
+	})
+	frames(3, 6)
+	full = true
+	frames(6, 7)
+	full = false
+	frames(7, 12)
+	if want := []byte{0, 1, 2, 3, 4, 5, 10, 11}; !bytes.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if c := s.Stats()[0]; c.Skipped != 1 || s.units.out() != 0 {
+		t.Errorf("%d skipped, %d out", c.Skipped, s.units.out())
+	}
+	s.Interrupt()
+	frames(12, 22)
+	var au media.AccessUnit
+	if err := s.Read(&au); err != os.ErrClosed || len(got) != 8 || s.units.out() != 0 {
+		t.Errorf("after the interrupt: %v, %d pictures, %d out", err, len(got), s.units.out())
 	}
 }
 

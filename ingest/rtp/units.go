@@ -86,6 +86,8 @@ type queue struct {
 	head  int
 	n     int
 	err   error // once it is empty
+	// direct takes units instead, when it is set.
+	direct func(*media.AccessUnit) bool
 }
 
 // maxQueued bounds the units that wait to be read: about four seconds of two streams.
@@ -101,6 +103,9 @@ func newQueue() *queue {
 func (q *queue) push(au *media.AccessUnit) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.err == nil && q.direct != nil {
+		return q.direct(au)
+	}
 	if q.n == len(q.units) || q.err != nil {
 		return false
 	}
@@ -110,6 +115,21 @@ func (q *queue) push(au *media.AccessUnit) bool {
 		q.ready.Signal()
 	}
 	return true
+}
+
+// divert hands units to f from now on, first those that wait.
+func (q *queue) divert(f func(*media.AccessUnit) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.direct = f
+	for ; q.n > 0; q.n-- {
+		au := &q.units[q.head]
+		if !f(au) {
+			au.Release()
+		}
+		*au = media.AccessUnit{}
+		q.head = (q.head + 1) % len(q.units)
+	}
 }
 
 // pop waits for a unit.

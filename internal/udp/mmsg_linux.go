@@ -129,6 +129,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 					until = min(until, deadline)
 				}
 				if until > now {
+					rt.Yield()
 					rt.SleepUntil(until)
 					r.c.counts.syscalls.Add(1)
 				}
@@ -174,6 +175,7 @@ const coarse = 20 * time.Millisecond
 // ever when that is 0. EAGAIN and EINTR say that nothing came.
 func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 	if left == 0 || left >= 2*coarse {
+		rt.Yield()
 		flags := unix.MSG_WAITFORONE
 		if !r.setTimeout(left) {
 			flags = unix.MSG_DONTWAIT
@@ -183,6 +185,7 @@ func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 	if n, e = r.recv(unix.MSG_DONTWAIT); e != unix.EAGAIN || left == 1 {
 		return n, e
 	}
+	rt.Yield()
 	r.ts = unix.NsecToTimespec(int64(left))
 	// An error is EINTR.
 	_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&r.poll)), 1, uintptr(unsafe.Pointer(&r.ts)), 0, 0, 0)
