@@ -44,6 +44,10 @@ help: ## list the targets
 play: packages-play build ## play MEDIA=file-or-address, or the built-in clip
 	@if [ -n "$$MEDIA" ]; then bin/scanout play $(PLAYFLAGS) "$$MEDIA"; else bin/scanout play $(PLAYFLAGS); fi
 
+.PHONY: test-arm
+test-arm: ## run the tests of arm64's assembly under qemu-aarch64
+	GOARCH=arm64 $(GO) test -short -exec qemu-aarch64 ./yuv ./internal/resample
+
 build: ## build bin/scanout
 	@command -v $(GO) >/dev/null || { echo "make: needs Go 1.26 or newer: https://go.dev/dl"; exit 1; }
 	$(GO) build -trimpath -o bin/scanout ./cmd/scanout

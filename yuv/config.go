@@ -63,6 +63,7 @@ const (
 	AVX2                      // amd64
 	AVX512                    // amd64 with AVX-512 F, BW, DQ and VL
 	AVX512VBMI                // AVX512 and VBMI, as Ice Lake and Zen 4 have
+	NEON                      // arm64
 	variants
 )
 
@@ -158,7 +159,7 @@ func Packings() []Packing {
 func (m Matrix) String() string { return name(int(m), "bt709", "bt601", "bt2020") }
 func (r Range) String() string  { return name(int(r), "limited", "full") }
 func (v Variant) String() string {
-	return name(int(v), "auto", "generic", "avx2", "avx512", "avx512vbmi")
+	return name(int(v), "auto", "generic", "avx2", "avx512", "avx512vbmi", "neon")
 }
 func (p Packing) String() string { return name(int(p), "rgba", "bgra", "rgb24", "bgr24", "rgba64") }
 func (l Layout) String() string {

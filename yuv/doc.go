@@ -2,7 +2,7 @@
 // memory: I420, NV12, 10-bit, camera layouts and image.YCbCr to image.RGBA and back.
 //
 // One fixed-point model defines every output byte, and every implementation (Go, AVX2,
-// AVX-512) gives exactly these bytes. For 8-bit samples they are within one level of the
+// AVX-512, NEON) gives exactly these bytes. For 8-bit samples they are within one level of the
 // exactly rounded result for all 2²⁴ inputs, in BT.601, BT.709 and BT.2020, limited and
 // full range.
 //
@@ -20,5 +20,6 @@
 // Errors are reported before a byte is written, and nothing outside the destination's
 // rows is touched, whatever the size, stride or alignment.
 //
-// amd64 has assembly, other CPUs run Go. The build tag purego leaves all assembly out.
+// amd64 and arm64 have assembly, other CPUs run Go. arm64's is tested under emulation, and
+// its speed has not been measured. The build tag purego leaves all assembly out.
 package yuv

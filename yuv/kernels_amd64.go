@@ -9,6 +9,7 @@ import (
 )
 
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg yuv && gofmt -w ../table_amd64.go"
+//go:generate sh -c "cd _asm && go run ./neon"
 
 func hasVariant(v Variant) bool {
 	switch v {
