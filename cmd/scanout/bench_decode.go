@@ -85,12 +85,13 @@ type decodeRun struct {
 	elapsed time.Duration
 	cpu     time.Duration
 	allocs  uint64
+	load    string // of the GPU
 	err     error
 }
 
 // decodeFor lets each decoder decode the stream again and again for about d. Before that
 // each decodes a few hundred pictures, so that nothing is built while the clock runs.
-func decodeFor(ctx context.Context, c *coded, ds []player.VideoDecoder, d time.Duration) (r decodeRun) {
+func decodeFor(ctx context.Context, c *coded, ds []player.VideoDecoder, d time.Duration, meter *gpuMeter) (r decodeRun) {
 	const warm = 100
 	var frames, arrived atomic.Int64
 	var stop, measured atomic.Bool
@@ -156,6 +157,7 @@ func decodeFor(ctx context.Context, c *coded, ds []player.VideoDecoder, d time.D
 	r.frames, r.elapsed, r.cpu = frames.Load(), time.Since(start), rt.ProcessCPU().Total()-cpu
 	runtime.ReadMemStats(&m1)
 	r.allocs = m1.Mallocs - m0.Mallocs
+	r.load = meter.load()
 	stop.Store(true)
 	wg.Wait()
 	return r
@@ -186,7 +188,8 @@ func benchDecode(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	if len(o.Media) == 0 {
 		return nil, errNoMedia
 	}
-	t := &benchTable{Columns: []string{"clip", "Mb/s", "decoder", "streams", "frames/s", "CPU-s per 1,000 frames", "% of a core", "allocations a frame"}}
+	t := &benchTable{Columns: []string{"clip", "Mb/s", "decoder", "streams", "frames/s", "CPU-s per 1,000 frames", "% of a core", "allocations a frame", "GPU busy, SM/video clock"}}
+	meter := openGPUMeter()
 	streams := o.Streams
 	if len(streams) == 0 {
 		streams = []int{1, 2, 4, 7}
@@ -213,7 +216,7 @@ func benchDecode(ctx context.Context, o *benchOptions) (*benchTable, error) {
 					}
 					return d, func() { how = d.Images().String(); _ = d.Close() }, nil
 				}}
-				t.decodeOnce(ctx, o, c, w, n)
+				t.decodeOnce(ctx, o, c, w, n, meter)
 			}
 			if how != "" {
 				t.note("%s, vulkan: pictures are %s.", c.name, how)
@@ -223,7 +226,7 @@ func benchDecode(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			w := decodeWay{fmt.Sprintf("FFmpeg, %d threads", threads), func(c *coded) (player.VideoDecoder, func(), error) {
 				return openSoftware(c, threads)
 			}}
-			if !t.decodeOnce(ctx, o, c, w, 1) {
+			if !t.decodeOnce(ctx, o, c, w, 1, meter) {
 				break
 			}
 		}
@@ -255,7 +258,7 @@ func openSoftware(c *coded, threads int) (player.VideoDecoder, func(), error) {
 }
 
 // decodeOnce measures n streams of a clip in one way; false when it cannot be done.
-func (t *benchTable) decodeOnce(ctx context.Context, o *benchOptions, c *coded, w decodeWay, n int) bool {
+func (t *benchTable) decodeOnce(ctx context.Context, o *benchOptions, c *coded, w decodeWay, n int, meter *gpuMeter) bool {
 	fmt.Fprintf(o.Verbose, "%s, %s, %d streams\n", c.name, w.name, n)
 	var ds []player.VideoDecoder
 	var closers []func()
@@ -272,7 +275,7 @@ func (t *benchTable) decodeOnce(ctx context.Context, o *benchOptions, c *coded, 
 		}
 		ds, closers = append(ds, d), append(closers, closer)
 	}
-	r := decodeFor(ctx, c, ds, o.Duration)
+	r := decodeFor(ctx, c, ds, o.Duration, meter)
 	if r.err != nil {
 		t.note("%s, %s: %v", c.name, w.name, r.err)
 		return false
@@ -282,6 +285,6 @@ func (t *benchTable) decodeOnce(ctx context.Context, o *benchOptions, c *coded, 
 		return false
 	}
 	k := float64(r.frames)
-	t.add(c.name, c.rate(), w.name, n, k/r.elapsed.Seconds(), r.cpu.Seconds()/k*1000, 100*float64(r.cpu)/float64(r.elapsed), round(float64(r.allocs)/k))
+	t.add(c.name, c.rate(), w.name, n, k/r.elapsed.Seconds(), r.cpu.Seconds()/k*1000, 100*float64(r.cpu)/float64(r.elapsed), round(float64(r.allocs)/k), r.load)
 	return true
 }

@@ -30,6 +30,8 @@ type headlineRun struct {
 	rtp bool
 	// apart decodes on a goroutine of its own.
 	apart bool
+	// burst has the sender spread no picture over time.
+	burst bool
 }
 
 // benchHeadline plays each clip in real time, in several ways whose differences say what
@@ -39,18 +41,19 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		return nil, errNoMedia
 	}
 	t := &benchTable{Columns: []string{"clip", "streams", "what", "% of a core", "presenting", "rest of Go", "driver", "wake-ups a frame", "frames/s", "missed vsyncs", "late", "dropped",
-		"latency p50 ms", "p99 ms", "max ms", "received to visible p50 ms", "p99 ms", "max ms", "allocations a frame", "GC cycles"}}
+		"latency p50 ms", "p99 ms", "max ms", "received to visible p50 ms", "p99 ms", "max ms", "allocations a frame", "GC cycles", "GPU busy, SM/video clock"}}
+	meter := openGPUMeter()
 	streams := o.Streams
 	if len(streams) == 0 {
 		streams = []int{1}
 	}
 	runs := []headlineRun{
-		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, false},
-		{"the same, decoding on a goroutine of its own", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, true},
-		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false, false},
-		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false},
-		{"RTP on loopback, decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, true, false},
-		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false, false},
+		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, false, false},
+		{"the same, decoding on a goroutine of its own", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, true, false},
+		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false, false, false},
+		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, false},
+		{"the same, each picture sent at once", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, true},
+		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false, false, false},
 	}
 	for _, path := range o.Media {
 		info, err := player.Probe(ctx, player.Config{Media: path, Audio: player.AudioNone})
@@ -67,7 +70,7 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 					return nil, ctx.Err()
 				}
 				fmt.Fprintf(o.Verbose, "%s, %d streams, %s\n", path, n, r.name)
-				if err := t.headline(ctx, o, path, v.FrameRate, n, r); err != nil {
+				if err := t.headline(ctx, o, path, v.FrameRate, n, r, meter); err != nil {
 					t.note("%s, %s: %s", filepath.Base(path), r.name, oneLine(err))
 				}
 			}
@@ -76,7 +79,8 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	}
 	t.note("Played in a loop for %v on an offscreen target, at the clip's frame rate, on a simulated display of that rate. CPU is the whole process's, from the first second on; "+
 		"presenting, rest of Go and driver are shares of its threads, the first of those on which pictures were presented; wake-ups are voluntary switches of all threads. "+
-		"Latency is from submission to the vblank at which a picture is visible. RTP is sent by another process, whose CPU does not count, and received with balanced latency.", o.Duration)
+		"Latency is from submission to the vblank at which a picture is visible. RTP is sent by another process, whose CPU does not count, and received with balanced latency. "+
+		"The GPU's state is the driver's (NVML) at the end of each row.", o.Duration)
 	if len(t.Rows) == 0 {
 		return nil, fmt.Errorf("nothing could be played: %s: %w", t.Notes[0], media.ErrNotSupported)
 	}
@@ -84,7 +88,7 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 }
 
 // headline plays path n times at once in one way.
-func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string, rate media.Rational, n int, r headlineRun) error {
+func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string, rate media.Rational, n int, r headlineRun, meter *gpuMeter) error {
 	shared := new(player.Graphics)
 	ps := make([]*player.Player, 0, n)
 	defer func() {
@@ -98,7 +102,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 			Audio: player.AudioNone, Device: o.Device, Loop: true, Graphics: shared, Threads: headlineThreads(n), DecodeApart: r.apart,
 			OnPresent: func(*media.Scheduled) { present.add(rt.ThreadID()) }}
 		if r.rtp {
-			sdp, end, err := sendClip(ctx, path)
+			sdp, end, err := sendClip(ctx, path, r.burst)
 			if err != nil {
 				return err
 			}
@@ -130,6 +134,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	used, after, frames := rt.ProcessCPU().Total()-cpu, rt.Threads(), presented(ps)-shown
 	switches = voluntarySwitches() - switches
 	runtime.ReadMemStats(&m1)
+	load := meter.load()
 	var late, missed, dropped int64
 	var latency, age player.Distribution
 	name := ""
@@ -165,7 +170,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	if r.rtp { // a file is read long before
 		row = append(row[:len(row)-3], milliseconds(age.P50), milliseconds(age.P99), milliseconds(age.Max))
 	}
-	t.add(append(row, round(float64(m1.Mallocs-m0.Mallocs)/float64(max(frames, 1))), m1.NumGC-m0.NumGC)...)
+	t.add(append(row, round(float64(m1.Mallocs-m0.Mallocs)/float64(max(frames, 1))), m1.NumGC-m0.NumGC, load)...)
 	t.note("%s: %s.", r.name, name)
 	return nil
 }
@@ -221,7 +226,7 @@ func (s *threadSet) has(id int) bool {
 
 // sendClip lets another process of this program send a clip in a loop, and returns the file
 // of its session description.
-func sendClip(ctx context.Context, path string) (sdp string, end func(), err error) {
+func sendClip(ctx context.Context, path string, burst bool) (sdp string, end func(), err error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return "", nil, err
@@ -235,7 +240,11 @@ func sendClip(ctx context.Context, path string) (sdp string, end func(), err err
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	cmd := exec.CommandContext(ctx, exe, "send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--loop", "--no-audio", "--quiet", "--sdp", sdp)
+	args := []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--loop", "--no-audio", "--quiet", "--sdp", sdp}
+	if burst {
+		args = append(args, "--burst")
+	}
+	cmd := exec.CommandContext(ctx, exe, args...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
