@@ -124,16 +124,17 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 		return err
 	}
 	var m0, m1 runtime.MemStats
+	before, shown := rt.Threads(), presented(ps) // both allocate
 	runtime.ReadMemStats(&m0)
-	before, cpu, switches, start := rt.Threads(), rt.ProcessCPU().Total(), voluntarySwitches(), clock.Now()
-	shown := presented(ps)
+	cpu, switches, start := rt.ProcessCPU().Total(), voluntarySwitches(), clock.Now()
 	if err := sleepUntil(ctx, ends, o.Duration); err != nil {
 		return err
 	}
 	wall := clock.Now().Sub(start)
-	used, after, frames := rt.ProcessCPU().Total()-cpu, rt.Threads(), presented(ps)-shown
+	used := rt.ProcessCPU().Total() - cpu
 	switches = voluntarySwitches() - switches
 	runtime.ReadMemStats(&m1)
+	frames, after := presented(ps)-shown, rt.Threads()
 	load := meter.load()
 	var late, missed, dropped int64
 	var latency, age player.Distribution

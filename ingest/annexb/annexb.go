@@ -70,15 +70,13 @@ type Source struct {
 	cfg  Config
 	f    *os.File
 	info media.Info
-	scan *bufio.Scanner
+	scan scanner
 	text text
-	mem  []byte // of the scanner
-	ivf  *ivf   // nil for raw streams; the same as text
+	ivf  *ivf // nil for raw streams; the same as text
 
 	inOrder bool // units are in output order
 
 	next    int64 // number of the next unit
-	offset  int64 // of it in the file
 	keys    []keyUnit
 	known   int64 // units that keys knows of
 	wanted  bool
@@ -111,7 +109,7 @@ func Open(cfg Config) (*Source, error) {
 	case "h264":
 		s.text = &avc{}
 	case "hevc":
-		s.text = hevc{}
+		s.text = &hevc{}
 	case "av1":
 		s.text, s.inOrder = aom{}, true
 	case codecIVF:
@@ -128,9 +126,9 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("annexb: %w", err)
 	}
-	s.f, s.mem = f, make([]byte, firstBuffer)
+	s.f, s.scan = f, scanner{r: f, mem: make([]byte, firstBuffer)}
 	if cfg.Codec == codecIVF {
-		head := s.mem[:32]
+		head := s.scan.mem[:32]
 		n, _ := io.ReadFull(f, head)
 		if s.ivf, s.cfg.Codec, err = newIVF(cfg.Path, head[:n]); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -157,10 +155,10 @@ func (s *Source) probe() error {
 			break
 		}
 		if s.ivf != nil {
-			s.ivf.look(s.scan.Bytes())
+			s.ivf.look(s.scan.token)
 		}
 		if !found {
-			found = s.text.describe(s.scan.Bytes(), &st)
+			found = s.text.describe(s.scan.token, &st)
 		}
 		if found && s.ivf == nil {
 			break
@@ -171,7 +169,7 @@ func (s *Source) probe() error {
 			st.FrameRate = r
 		}
 	}
-	if err := s.scan.Err(); err != nil {
+	if err := s.scan.err; err != nil {
 		return fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
 	}
 	if !found {
@@ -194,22 +192,11 @@ func (s *Source) rewind(number, offset int64) error {
 	if _, err := s.f.Seek(offset, io.SeekStart); err != nil {
 		return fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
 	}
-	s.next, s.offset = number, offset
+	s.next = number
 	if s.ivf != nil {
 		s.ivf.atHeader = offset == 0
 	}
-	s.scan = bufio.NewScanner(s.f)
-	s.scan.Buffer(s.mem, maxUnit)
-	split := s.text.split()
-	s.scan.Split(func(data []byte, atEOF bool) (int, []byte, error) {
-		n, token, err := split(data, atEOF)
-		if token == nil {
-			s.offset += int64(n)
-		} else if n > 0 { // tokens end where the reading goes on
-			s.offset += int64(n - len(token))
-		}
-		return n, token, err
-	})
+	s.scan.restart(s.text.split(), offset)
 	return nil
 }
 
@@ -255,7 +242,7 @@ func (s *Source) read(au *media.AccessUnit) error {
 	if s.cfg.Now != nil {
 		au.Received = s.cfg.Now()
 	}
-	s.advance(len(unit), key)
+	s.advance(key)
 	return nil
 }
 
@@ -268,25 +255,24 @@ func (s *Source) unit() (unit []byte, key, idr bool, err error) {
 		return nil, false, false, io.EOF
 	}
 	if !s.scan.Scan() {
-		if err := s.scan.Err(); err != nil {
+		if err := s.scan.err; err != nil {
 			return nil, false, false, fmt.Errorf("annexb: %s: %w", s.cfg.Path, err)
 		}
 		return nil, false, false, io.EOF
 	}
-	unit = s.scan.Bytes()
+	unit = s.scan.token
 	key, idr = s.text.key(unit)
 	return unit, key, idr, nil
 }
 
-func (s *Source) advance(bytes int, key bool) {
+func (s *Source) advance(key bool) {
 	if s.next == s.known {
 		if key {
-			s.keys = append(s.keys, keyUnit{s.next, s.offset})
+			s.keys = append(s.keys, keyUnit{s.next, s.scan.offset})
 		}
 		s.known++
 	}
 	s.next++
-	s.offset += int64(bytes)
 }
 
 // Seek moves to the last keyframe at or before t. What lies between there and what has
@@ -302,14 +288,14 @@ func (s *Source) Seek(t time.Duration) error {
 			return err
 		}
 		for s.next <= want {
-			unit, key, _, err := s.unit()
+			_, key, _, err := s.unit()
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
 				return err
 			}
-			s.advance(len(unit), key)
+			s.advance(key)
 		}
 	}
 	i := sort.Search(len(s.keys), func(i int) bool { return s.keys[i].number > want })
@@ -398,9 +384,20 @@ func nals(unit []byte, f func(nal []byte) bool) {
 }
 
 // avc is H.264.
-type avc struct{ sei h264.SEI }
+type avc struct {
+	sei      h264.SEI
+	splitter *h264.Splitter
+	f        bufio.SplitFunc
+}
 
-func (*avc) split() bufio.SplitFunc { return h264.NewSplitter().Split }
+func (c *avc) split() bufio.SplitFunc {
+	if c.splitter == nil {
+		c.splitter = h264.NewSplitter()
+		c.f = c.splitter.Split
+	}
+	c.splitter.Reset()
+	return c.f
+}
 
 func (*avc) describe(unit []byte, s *media.Stream) (found bool) {
 	nals(unit, func(nal []byte) bool {
@@ -444,11 +441,20 @@ func (c *avc) key(unit []byte) (key, idr bool) {
 }
 
 // hevc is H.265.
-type hevc struct{}
+type hevc struct {
+	splitter h265.Splitter
+	f        bufio.SplitFunc
+}
 
-func (hevc) split() bufio.SplitFunc { return h265.NewSplitter().Split }
+func (c *hevc) split() bufio.SplitFunc {
+	if c.f == nil {
+		c.f = c.splitter.Split
+	}
+	c.splitter.Reset()
+	return c.f
+}
 
-func (hevc) describe(unit []byte, s *media.Stream) (found bool) {
+func (*hevc) describe(unit []byte, s *media.Stream) (found bool) {
 	var rate media.Rational // of the VPS
 	nals(unit, func(nal []byte) bool {
 		if len(nal) < 2 {
@@ -479,7 +485,7 @@ func (hevc) describe(unit []byte, s *media.Stream) (found bool) {
 	return found
 }
 
-func (hevc) key(unit []byte) (key, idr bool) {
+func (*hevc) key(unit []byte) (key, idr bool) {
 	nals(unit, func(nal []byte) bool {
 		if len(nal) < 2 {
 			return true

@@ -19,6 +19,9 @@ func NewSplitter() *Splitter {
 	return s
 }
 
+// Reset starts anew at another place of the stream; parameter sets stay.
+func (s *Splitter) Reset() { s.seen, s.scanned = false, 0 }
+
 // Split is a bufio.SplitFunc: the tokens are access units with their start codes. What
 // stands before the first start code is left out. It is called with data from where the
 // last token ended.

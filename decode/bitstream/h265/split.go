@@ -12,6 +12,9 @@ type Splitter struct {
 // NewSplitter makes a splitter.
 func NewSplitter() *Splitter { return &Splitter{} }
 
+// Reset starts anew at another place of the stream.
+func (s *Splitter) Reset() { *s = Splitter{} }
+
 // Split is a bufio.SplitFunc: the tokens are access units with their start codes. What
 // stands before the first start code is left out. It is called with data from where the
 // last token ended.
