@@ -48,7 +48,7 @@ var rows = []row{
 	{path: "telemetry", floor: policy},
 
 	{path: "ingest/file", floor: stage},
-	{path: "ingest/annexb", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/av1", "decode/bitstream/h264", "decode/bitstream/h265"}}, // where units begin is the bitstream's to say
+	{path: "ingest/annexb", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/av1", "decode/bitstream/h264", "decode/bitstream/h265", "decode/bitstream/vp9"}}, // where units begin is the bitstream's to say
 	{path: "ingest/raw", floor: stage},
 	{path: "ingest/pattern", floor: stage},
 	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},
@@ -62,7 +62,8 @@ var rows = []row{
 	{path: "decode/bitstream/h264", floor: stage, also: []string{"decode/bitstream"}},
 	{path: "decode/bitstream/h265", floor: stage, also: []string{"decode/bitstream"}},
 	{path: "decode/ffmpeg", floor: stage, tests: []string{"ingest/file"}}, // its tests decode real files
-	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/av1", "decode/bitstream/h264", "decode/bitstream/h265"}},
+	{path: "decode/bitstream/vp9", floor: stage, also: []string{"decode/bitstream"}},
+	{path: "decode/vkvideo", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/av1", "decode/bitstream/h264", "decode/bitstream/h265", "decode/bitstream/vp9"}},
 	{path: "render", floor: stage},
 	{path: "render/dump", floor: stage},
 	{path: "render/soft", floor: stage},

@@ -15,6 +15,7 @@ import (
 	"github.com/scanout-av/scanout/decode/bitstream/av1"
 	avc "github.com/scanout-av/scanout/decode/bitstream/h264"
 	hevc "github.com/scanout-av/scanout/decode/bitstream/h265"
+	"github.com/scanout-av/scanout/decode/bitstream/vp9"
 	"github.com/scanout-av/scanout/ingest/file"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/player"
@@ -182,7 +183,7 @@ func openNAL(ctx context.Context, name string) (next func() ([]byte, *float64, e
 		}, codec, func() { au.Release(); src.Close() }, nil
 	}
 	src.Close()
-	return nil, nil, nil, fmt.Errorf("%s has no video: --nal needs H.264, H.265 or AV1", name)
+	return nil, nil, nil, fmt.Errorf("%s has no video: --nal needs H.264, H.265, AV1 or VP9", name)
 }
 
 func newNALCodec(c media.Codec, extra []byte) (nalCodec, error) {
@@ -196,8 +197,10 @@ func newNALCodec(c media.Codec, extra []byte) (nalCodec, error) {
 	case "av1":
 		d, err := av1.NewDecoder(av1.Config{ExtraData: extra})
 		return &nalAV1{d: d}, err
+	case "vp9":
+		return &nalVP9{d: vp9.NewDecoder()}, nil
 	}
-	return nil, fmt.Errorf("--nal needs H.264, H.265 or AV1, and this is %s: %w", c, media.ErrNotSupported)
+	return nil, fmt.Errorf("--nal needs H.264, H.265, AV1 or VP9, and this is %s: %w", c, media.ErrNotSupported)
 }
 
 // rawCodec knows a raw stream by its first unit, nil for none.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scanout-av/scanout/internal/avtest"
+	"github.com/scanout-av/scanout/media"
 )
 
 // nalLine is what a line of probe --nal --json is read as.
@@ -145,8 +147,16 @@ func TestProbeNAL(t *testing.T) {
 			t.Errorf("no %q in\n%.2000s", want, r.out)
 		}
 	}
+	r = command{args: []string{"probe", "--nal", filepath.Join(dir, "bear-vp9-odd-dimensions.webm")}}.run(t)
+	for _, want := range []string{"frame (0)", "picture 1: key frame, POC 1, slot 0 of 9, new sequence 161x121, 8 bit, profile 0", "hidden inter frame", "shows 1 (POC 1)"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%.2000s", want, r.out)
+		}
+	}
+	if _, err := newNALCodec("vp8", nil); !errors.Is(err, media.ErrNotSupported) {
+		t.Errorf("VP8: %v", err)
+	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "bear-vp9.webm"):    "needs H.264, H.265 or AV1",
 		filepath.Join(dir, "no-such-file.mp4"): "check the path",
 		filepath.Join(dir, "MANIFEST.tsv"):     "not a media file",
 	} {

@@ -1,5 +1,5 @@
 // Package bitstream reads coded video without decoding it: bits, exp-Golomb codes and
-// NAL units. Its sub-packages av1, h264 and h265 parse parameter sets and the headers of
+// NAL units. Its sub-packages av1, h264, h265 and vp9 parse parameter sets and the headers of
 // slices and frames and run the decoding process without its pixels: picture order,
 // reference marking, output order.
 //

@@ -97,7 +97,7 @@ func New(cfg Config) (v *Video, err error) {
 }
 
 // Decodes reports whether streams of a codec are decoded here, where the device does.
-func Decodes(c media.Codec) bool { return c == "h264" || c == "hevc" || c == "av1" }
+func Decodes(c media.Codec) bool { return c == "h264" || c == "hevc" || c == "av1" || c == "vp9" }
 
 // newCodec returns the codec of a stream.
 // Errors: media.ErrNotSupported; what is wrong with the extra data.
@@ -109,6 +109,8 @@ func newCodec(s *media.Stream) (codec, error) {
 		return newH265(s)
 	case "av1":
 		return newAV1(s)
+	case "vp9":
+		return newVP9(s)
 	}
 	return nil, fmt.Errorf("vkvideo: codec %q: %w", s.Codec, media.ErrNotSupported)
 }

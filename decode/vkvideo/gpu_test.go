@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,8 +20,10 @@ import (
 
 	"github.com/scanout-av/scanout/decode/bitstream/av1"
 	"github.com/scanout-av/scanout/decode/bitstream/h264"
+	"github.com/scanout-av/scanout/decode/bitstream/vp9"
 	"github.com/scanout-av/scanout/framepool"
 	"github.com/scanout-av/scanout/internal/gpu"
+	"github.com/scanout-av/scanout/internal/vk"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -98,6 +101,8 @@ func codecOf(name string) media.Codec {
 		return "hevc"
 	case ".obu":
 		return "av1"
+	case ".ivf":
+		return "vp9"
 	}
 	return "h264"
 }
@@ -108,6 +113,14 @@ func cut(t testing.TB, name string) (units [][]byte) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if codecOf(name) == "vp9" {
+		for data = data[32:]; len(data) > 12; {
+			n := 12 + int(binary.LittleEndian.Uint32(data))
+			units = append(units, data[12:n])
+			data = data[n:]
+		}
+		return units
 	}
 	sc := bufio.NewScanner(bytes.NewReader(data))
 	sc.Buffer(nil, len(data)+1)
@@ -120,6 +133,9 @@ func cut(t testing.TB, name string) (units [][]byte) {
 
 // key reports whether a unit holds an IDR picture or its like.
 func key(codec media.Codec, unit []byte) bool {
+	if codec == "vp9" { // of profiles 0 to 2: frame_type and show_frame
+		return len(unit) > 0 && unit[0]&0x0e == 2
+	}
 	for pos := 0; codec == "av1"; {
 		o, ok, err := av1.NextOBU(unit, pos)
 		if !ok || err != nil {
@@ -230,12 +246,83 @@ func differ(got, want []string) int {
 	return -1
 }
 
+// pattern shows which frames are right.
+func pattern(got, want []string) string {
+	b := make([]byte, max(len(got), len(want)))
+	for i := range b {
+		switch {
+		case i >= len(got):
+			b[i] = '-'
+		case i >= len(want):
+			b[i] = '+'
+		case got[i] == want[i]:
+			b[i] = '.'
+		case slices.Contains(want, got[i]):
+			b[i] = '~' // another one
+		default:
+			b[i] = 'X'
+		}
+	}
+	return string(b)
+}
+
+// headers tells of AV1 and VP9 what the units up to the n-th say that matters.
+func headers(cl *clip, n int) string {
+	var b strings.Builder
+	switch cl.codec {
+	case "av1":
+		d, _ := av1.NewDecoder(av1.Config{})
+		for i, u := range cl.units[:n+1] {
+			pics, _ := d.Decode(u)
+			for k := range pics {
+				f := &pics[k].Frame
+				fmt.Fprintf(&b, "%d: %v show %v existing %v %dx%d of %d slot %d refs %v tiles %d; ", i, f.FrameType, f.ShowFrame, f.ShowExistingFrame, f.FrameWidth, f.FrameHeight, f.UpscaledWidth, pics[k].Slot, pics[k].RefIndex, len(pics[k].Tiles))
+				if i == n {
+					fmt.Fprintf(&b, "\n%.3000s", fmt.Sprintf("%+v", *f))
+				}
+			}
+		}
+	case "vp9":
+		d := vp9.NewDecoder()
+		for i, u := range cl.units[:n+1] {
+			pics, _ := d.Decode(u)
+			for k := range pics {
+				f := &pics[k].Frame
+				fmt.Fprintf(&b, "%d: key %v show %v existing %v %dx%d slot %d refs %v; ", i, f.KeyFrame, f.ShowFrame, f.ShowExistingFrame, f.FrameWidth, f.FrameHeight, pics[k].Slot, pics[k].RefIndex)
+				if i == n {
+					fmt.Fprintf(&b, "\n%+v", *f)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+// TestGPUCapabilities prints what the device says of each profile.
+func TestGPUCapabilities(t *testing.T) {
+	d := videoDevice(t)
+	t.Logf("%s: operations %#x", d.Name, d.Decode.Codecs)
+	for name, p := range map[string]*gpu.VideoProfile{
+		"H.264 high": gpu.H264Profile(100, false), "H.265 main": gpu.H265Profile(1, 8), "H.265 main 10": gpu.H265Profile(2, 10),
+		"AV1 main": gpu.AV1Profile(0, 8, false), "AV1 main, 10 bits": gpu.AV1Profile(0, 10, false), "AV1 main, film grain": gpu.AV1Profile(0, 8, true),
+		"AV1 main, film grain, 10 bits": gpu.AV1Profile(0, 10, true), "VP9 profile 0": gpu.VP9Profile(0, 8), "VP9 profile 2": gpu.VP9Profile(2, 10),
+	} {
+		caps, err := d.VideoCapabilities(p)
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+			continue
+		}
+		flags, ok := d.VideoFormat(p, vk.IMAGE_USAGE_VIDEO_DECODE_DPB_BIT_KHR|vk.IMAGE_USAGE_VIDEO_DECODE_DST_BIT_KHR)
+		t.Logf("%s: %+v; images %v, flags %#x", name, *caps, ok, flags)
+	}
+}
+
 // TestGPUStreams decodes every clip in every way that the device has.
 func TestGPUStreams(t *testing.T) {
 	d := videoDevice(t)
 	t.Logf("%s, %+v", d.Name, d.Decode)
 	pool := readPool(t)
-	for _, cl := range clips(t, "*.26[45]", "*.obu") {
+	for _, cl := range clips(t, "*.26[45]", "*.obu", "*.ivf") {
 		for _, how := range []struct {
 			images Images
 			plain  bool
@@ -251,7 +338,10 @@ func TestGPUStreams(t *testing.T) {
 					t.Skip(err)
 				}
 				if i := differ(got, cl.sums); i >= 0 || err != nil {
-					t.Errorf("%d frames, want %d, first difference at %d; %d units failed: %v; %+v", len(got), len(cl.sums), i, failed, err, v.Stats())
+					t.Errorf("%d frames, want %d, first difference at %d; %d units failed: %v; %+v\n%s", len(got), len(cl.sums), i, failed, err, v.Stats(), pattern(got, cl.sums))
+					if i >= 0 && i < len(cl.units) {
+						t.Log(headers(&cl, i))
+					}
 				}
 				t.Logf("%v: %d frames, %+v", v.Images(), len(got), v.Stats())
 			})
@@ -273,7 +363,7 @@ func keyUnits(cl *clip) (at []int) {
 func TestGPUSeek(t *testing.T) {
 	d := videoDevice(t)
 	pool := readPool(t)
-	for _, cl := range clips(t, "*_*.26[45]", "*_*.obu") {
+	for _, cl := range clips(t, "*_*.26[45]", "*_*.obu", "*_*.ivf") {
 		at := keyUnits(&cl)
 		if len(at) < 2 {
 			continue
@@ -324,7 +414,7 @@ func TestGPUDamage(t *testing.T) {
 		},
 		"dropped": func(u []byte) []byte { return nil },
 	}
-	for _, cl := range clips(t, "c_*.26[45]", "a_main.obu") {
+	for _, cl := range clips(t, "c_*.26[45]", "a_main.obu", "v_main.ivf") {
 		at := keyUnits(&cl)
 		if len(at) < 2 {
 			continue
@@ -363,7 +453,7 @@ func TestGPUDamage(t *testing.T) {
 // holds more frames than it said gets more.
 func TestGPUSteady(t *testing.T) {
 	d := videoDevice(t)
-	for _, cl := range clips(t, "p120.26[45]", "p120.obu") {
+	for _, cl := range clips(t, "p120.26[45]", "p120.obu", "p120.ivf") {
 		v, err := New(Config{Device: d, Stream: media.Stream{Codec: cl.codec}})
 		if errors.Is(err, media.ErrNotSupported) {
 			t.Log(err)

@@ -59,6 +59,7 @@ type kind struct {
 	bits          int
 	interlaced    bool
 	grain         bool // film grain is to be added
+	noSets        bool // the codec has no parameter sets
 	width, height int  // coded, of the largest picture
 	slots         int
 	references    int

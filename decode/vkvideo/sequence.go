@@ -209,7 +209,7 @@ func newSequence(cfg *Config, c *dl.Caller, done *timeline, profile *gpu.VideoPr
 		return s, fmt.Errorf("vkvideo: %s: not where pictures are copied: %w", k.describe(), media.ErrNotSupported)
 	}
 	s.inlineQ = dev.Decode.Status && dev.Decode.Maintenance1 && !cfg.NoMaintenance
-	s.inlineP = dev.Decode.Maintenance2 && !cfg.NoMaintenance
+	s.inlineP = dev.Decode.Maintenance2 && !cfg.NoMaintenance && !k.noSets
 	if s.session, err = dev.NewVideoSession(gpu.VideoSessionConfig{Profile: profile, Caps: s.caps, Width: k.width, Height: k.height,
 		Slots: k.slots, References: k.references, InlineQueries: s.inlineQ, InlineParameters: s.inlineP}); err != nil {
 		return s, err

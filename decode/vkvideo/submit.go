@@ -220,6 +220,9 @@ func (v *Video) enlarge(n int) error {
 // parameters sees to it that the device has the parameter sets of the picture.
 func (v *Video) parameters() error {
 	s := v.seq
+	if s.kind.noSets {
+		return nil
+	}
 	if s.inlineP {
 		return v.codec.inline()
 	}

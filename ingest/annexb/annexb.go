@@ -1,10 +1,10 @@
 // Package annexb reads raw H.264 and H.265 files (ITU-T Annex B: .264, .265 and their
-// like), AV1 as a sequence of OBUs (.obu), and IVF files, without FFmpeg.
+// like), AV1 as a sequence of OBUs (.obu), and IVF files of AV1 and VP9, without FFmpeg.
 //
 // Raw files have no timestamps. Units that begin anew (IDR pictures) carry their place in
 // output order, which is their number; the others leave it to whoever decodes, unless
-// Config.Order is set. Units of AV1 are in output order. The frame rate is the one that the
-// stream names, that of an IVF file's timestamps, or 25 as for other players.
+// Config.Order is set. Units of AV1 and VP9 are in output order. The frame rate is the one
+// that the stream names, that of an IVF file's timestamps, or 25 as for other players.
 //
 // Ownership: access units lie in memory of the source, which is used again when they are
 // released. They may outlive the source.
@@ -135,7 +135,7 @@ func Open(cfg Config) (*Source, error) {
 		}
 		s.text = s.ivf
 	}
-	if err = s.probe(); err == nil && cfg.Order {
+	if err = s.probe(); err == nil && cfg.Order && !s.inOrder {
 		s.order, err = newOrder(s.cfg.Codec)
 	}
 	if err != nil {

@@ -167,6 +167,26 @@ func TestAV1(t *testing.T) {
 	}
 }
 
+// TestVP9 reads an IVF file.
+func TestVP9(t *testing.T) {
+	s := open(t, filepath.Join("..", "..", "decode", "bitstream", "vp9", "testdata", "groups.ivf"))
+	v := s.Info().Best(media.KindVideo)
+	if v.Codec != "vp9" || v.Width != 176 || v.Height != 144 || v.Format != media.I420 || v.FrameRate != (media.Rational{Num: 30, Den: 1}) {
+		t.Errorf("%+v", v)
+	}
+	var au media.AccessUnit
+	n := 0
+	for ; s.Read(&au) == nil; n++ {
+		if au.PTS != media.Timestamp(n) || au.Key != (n == 0 || n == 12) {
+			t.Errorf("unit %d: %v, key %v", n, au.PTS, au.Key)
+		}
+		au.Release()
+	}
+	if n != 14 {
+		t.Errorf("%d units", n)
+	}
+}
+
 // TestRefused: what is no such file is refused and says why.
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()

@@ -31,6 +31,9 @@ func newIVF(path string, head []byte) (*ivf, media.Codec, error) {
 	case "AV01":
 		f.text = aom{}
 		return f, "av1", nil
+	case "VP90":
+		f.text = &vpx{}
+		return f, "vp9", nil
 	default:
 		return nil, "", fmt.Errorf("annexb: %s is an IVF file of %q: %w", path, fourCC, media.ErrNotSupported)
 	}

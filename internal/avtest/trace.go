@@ -65,6 +65,10 @@ func TraceHeaders(t testing.TB, path string) (units []TraceUnit) {
 		name, rest, _ := strings.Cut(f[1], "[")
 		field.Name = name
 		for rest != "" {
+			if rest[0] == '.' { // a part of an array's element
+				field.Name += rest
+				break
+			}
 			var n string
 			n, rest, _ = strings.Cut(rest, "]")
 			i, err := strconv.Atoi(n)

@@ -95,6 +95,7 @@ var videoExtensions = []struct {
 	{vk.VIDEO_CODEC_OPERATION_DECODE_H264_BIT_KHR, vk.KHR_VIDEO_DECODE_H264_EXTENSION_NAME},
 	{vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR, vk.KHR_VIDEO_DECODE_H265_EXTENSION_NAME},
 	{vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR, vk.KHR_VIDEO_DECODE_AV1_EXTENSION_NAME},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_VP9_BIT_KHR, vk.KHR_VIDEO_DECODE_VP9_EXTENSION_NAME},
 }
 
 func (p *physical) videoCodecs() (ops vk.VideoCodecOperationFlagsKHR) {
@@ -115,6 +116,7 @@ type VideoProfile struct {
 	h264 vk.VideoDecodeH264ProfileInfoKHR
 	h265 vk.VideoDecodeH265ProfileInfoKHR
 	av1  vk.VideoDecodeAV1ProfileInfoKHR
+	vp9  vk.VideoDecodeVP9ProfileInfoKHR
 }
 
 func newVideoProfile(op vk.VideoCodecOperationFlagBitsKHR, bits int) *VideoProfile {
@@ -154,6 +156,14 @@ func AV1Profile(profile, bits int, grain bool) *VideoProfile {
 	p.av1 = vk.VideoDecodeAV1ProfileInfoKHR{SType: vk.STypeVideoDecodeAV1ProfileInfoKHR, StdProfile: vk.StdVideoAV1Profile(profile),
 		FilmGrainSupport: vk.Bool(grain)}
 	p.Info.PNext = vk.Pointer(&p.av1)
+	return p
+}
+
+// VP9Profile is a 4:2:0 profile of VP9.
+func VP9Profile(profile, bits int) *VideoProfile {
+	p := newVideoProfile(vk.VIDEO_CODEC_OPERATION_DECODE_VP9_BIT_KHR, bits)
+	p.vp9 = vk.VideoDecodeVP9ProfileInfoKHR{SType: vk.STypeVideoDecodeVP9ProfileInfoKHR, StdProfile: vk.StdVideoVP9Profile(profile)}
+	p.Info.PNext = vk.Pointer(&p.vp9)
 	return p
 }
 
@@ -197,12 +207,15 @@ func (d *Device) VideoCapabilities(p *VideoProfile) (*VideoCaps, error) {
 	h264 := &vk.VideoDecodeH264CapabilitiesKHR{SType: vk.STypeVideoDecodeH264CapabilitiesKHR}
 	h265 := &vk.VideoDecodeH265CapabilitiesKHR{SType: vk.STypeVideoDecodeH265CapabilitiesKHR}
 	av1 := &vk.VideoDecodeAV1CapabilitiesKHR{SType: vk.STypeVideoDecodeAV1CapabilitiesKHR}
+	vp9 := &vk.VideoDecodeVP9CapabilitiesKHR{SType: vk.STypeVideoDecodeVP9CapabilitiesKHR}
 	decode := &vk.VideoDecodeCapabilitiesKHR{SType: vk.STypeVideoDecodeCapabilitiesKHR, PNext: vk.Pointer(h264)}
 	switch p.Info.VideoCodecOperation {
 	case vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR:
 		decode.PNext = vk.Pointer(h265)
 	case vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR:
 		decode.PNext = vk.Pointer(av1)
+	case vk.VIDEO_CODEC_OPERATION_DECODE_VP9_BIT_KHR:
+		decode.PNext = vk.Pointer(vp9)
 	}
 	k := &vk.VideoCapabilitiesKHR{SType: vk.STypeVideoCapabilitiesKHR, PNext: vk.Pointer(decode)}
 	if r := d.Instance.Commands.GetPhysicalDeviceVideoCapabilitiesKHR(new(dl.Caller), d.Physical, &p.Info, k); r < 0 {
@@ -224,6 +237,8 @@ func (d *Device) VideoCapabilities(p *VideoProfile) (*VideoCaps, error) {
 		caps.MaxLevel = int32(h265.MaxLevelIdc)
 	case vk.Pointer(av1):
 		caps.MaxLevel = int32(av1.MaxLevel)
+	case vk.Pointer(vp9):
+		caps.MaxLevel = int32(vp9.MaxLevel)
 	}
 	return caps, nil
 }
