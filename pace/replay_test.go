@@ -2,6 +2,7 @@ package pace
 
 import (
 	"bufio"
+	"cmp"
 	"flag"
 	"fmt"
 	"math"
@@ -102,25 +103,33 @@ func TestReplayTraces(t *testing.T) {
 	}
 }
 
-// timelines are stamps of refreshes, in testdata as one instant a line. All but the first,
-// which a compositor made, are of the simulated display: what jitter, missed vblanks and a
-// variable refresh look like to a player.
+// timelines are stamps of refreshes, in testdata as one instant a line. Those that cannot be
+// made again were recorded (scanout play --trace): mutter 48 and Xvfb, neither with a display
+// whose hardware would keep the rhythm, on two CPUs that were busy with other programs. The
+// others are of the simulated display: what jitter, missed vblanks and a variable refresh
+// look like to a player.
 var timelines = []struct {
 	name    string
 	hz      float64 // what it is; 0: no fixed rate
 	nominal float64
 	make    func() []media.Instant
+	within  float64 // 0: 0.1 %
 }{
-	{"jitter-59.94", 60000.0 / 1001, 60, func() []media.Instant {
+	{name: "mutter-120", hz: 120, nominal: 120},
+	// Between two pictures this compositor sleeps, and begins anew with the next one: there are
+	// no refreshes to find, and what is found must not be far from what it says.
+	{name: "mutter-60-on-120", hz: 120, nominal: 120, within: 0.02},
+	{name: "xvfb-60", hz: 60, nominal: 60},
+	{name: "jitter-59.94", hz: 60000.0 / 1001, nominal: 60, make: func() []media.Instant {
 		return timeline60(&Simulated{Period: hertz(60000.0 / 1001), Jitter: 2 * time.Millisecond, Seed: 1}, 60)
 	}},
-	{"missed-144", 144, 143.98, func() []media.Instant {
+	{name: "missed-144", hz: 144, nominal: 143.98, make: func() []media.Instant {
 		return timeline60(&Simulated{Period: hertz(144), Jitter: 300 * time.Microsecond, Miss: 0.25, Seed: 2}, 90)
 	}},
-	{"lies-75", 75, 60, func() []media.Instant {
+	{name: "lies-75", hz: 75, nominal: 60, make: func() []media.Instant {
 		return timeline60(&Simulated{Period: hertz(75), Jitter: 500 * time.Microsecond, Seed: 3}, 75)
 	}},
-	{"vrr-48-144", 0, 144, func() []media.Instant {
+	{name: "vrr-48-144", hz: 0, nominal: 144, make: func() []media.Instant {
 		s := &Simulated{VRRMin: hertz(144), VRRMax: hertz(48)}
 		s.Start(start)
 		var all []media.Instant
@@ -143,7 +152,7 @@ func timeline60(s *Simulated, fps float64) (all []media.Instant) {
 // TestReplayVsyncs estimates recorded refreshes: within 0.1 % after two seconds, to the end,
 // and what has no rate is found to have none.
 func TestReplayVsyncs(t *testing.T) {
-	check := func(t *testing.T, at []media.Instant, hz, nominal float64) {
+	check := func(t *testing.T, at []media.Instant, hz, nominal, within float64) {
 		t.Helper()
 		var v Vsync
 		v.Reset(hertz(nominal))
@@ -159,7 +168,7 @@ func TestReplayVsyncs(t *testing.T) {
 				t.Fatalf("stamp %d: the estimate has collapsed to %.0f ns", i, p)
 			}
 		}
-		if hz > 0 && (worst > 1e-3 || irregular) {
+		if hz > 0 && (worst > within || irregular) {
 			t.Errorf("off by %.4f %% at worst, irregular %v", worst*100, irregular)
 		}
 		if hz == 0 && !irregular {
@@ -169,7 +178,7 @@ func TestReplayVsyncs(t *testing.T) {
 	for _, l := range timelines {
 		t.Run(l.name, func(t *testing.T) {
 			path := filepath.Join("testdata", "vsync-"+l.name+".txt")
-			if *update {
+			if *update && l.make != nil {
 				var b strings.Builder
 				for _, at := range l.make() {
 					fmt.Fprintln(&b, int64(at))
@@ -191,7 +200,7 @@ func TestReplayVsyncs(t *testing.T) {
 				}
 				at = append(at, media.Instant(n))
 			}
-			check(t, at, l.hz, l.nominal)
+			check(t, at, l.hz, l.nominal, cmp.Or(l.within, 1e-3))
 		})
 	}
 	for _, c := range []struct {
@@ -205,7 +214,7 @@ func TestReplayVsyncs(t *testing.T) {
 					at = append(at, e.Actual)
 				}
 			}
-			check(t, at, c.hz, math.Round(c.hz))
+			check(t, at, c.hz, math.Round(c.hz), 1e-3)
 		})
 	}
 }

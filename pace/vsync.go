@@ -49,6 +49,9 @@ type Vsync struct {
 	restarts  int
 	irregular bool
 	outliers  int64
+	// jumps counts how often the phase was taken anew since the last good stretch, settled
+	// is the count at the last of them.
+	jumps, settled int
 }
 
 type stampedAt struct {
@@ -84,6 +87,11 @@ const (
 	maxRestarts = 3
 	// goodStretch is how many stamps that fit make up for all that.
 	goodStretch = 32
+	// jumpBeyond is how far beyond what fits, in parts of that, stamps must lie to be held for
+	// a jump of the phase: those of a rate that is a little different lie just beyond.
+	jumpBeyond = 1.25
+	// maxJumps is how often in a row that is believed, before the rate is looked at again.
+	maxJumps = 3
 )
 
 // Reset forgets all and believes the display's own word for its period; 0 when it says
@@ -152,9 +160,8 @@ func (v *Vsync) Observe(at media.Instant, seq uint64) {
 	if seq != 0 && v.lastSeq != 0 && seq > v.lastSeq {
 		n = v.number + int64(seq-v.lastSeq) // it need not be guessed
 	}
-	limit := min(vsyncOutlier, max(vsyncExact, vsyncSigmas*math.Sqrt(v.noise)))
 	off := x - float64(n)
-	if n <= v.number || math.Abs(off) > limit {
+	if n <= v.number || math.Abs(off) > v.limit() {
 		v.outliers++
 		if v.bad += 2; v.bad >= maxBad {
 			v.draw()
@@ -166,8 +173,13 @@ func (v *Vsync) Observe(at media.Instant, seq uint64) {
 	v.add(at, n)
 	v.last, v.lastSeq = at, seq
 	if v.count%goodStretch == 0 && v.bad == 0 {
-		v.restarts, v.irregular = 0, false
+		v.restarts, v.irregular, v.candidate = 0, false, 0
 	}
+}
+
+// limit is how far off a refresh a stamp may be, in periods.
+func (v *Vsync) limit() float64 {
+	return min(vsyncOutlier, max(vsyncExact, vsyncSigmas*math.Sqrt(v.noise)))
 }
 
 // keep remembers a stamp for the next line.
@@ -205,6 +217,9 @@ func (v *Vsync) draw() {
 		v.candidate, v.n = period, 0
 		return
 	}
+	if changed && v.jump(period) {
+		return
+	}
 	if changed {
 		v.restarts++
 		v.irregular = v.irregular || v.restarts > maxRestarts
@@ -219,6 +234,37 @@ func (v *Vsync) draw() {
 		v.add(w.at, n)
 	}
 	v.last, v.lastSeq = v.recent[vsyncStart-1].at, v.recent[vsyncStart-1].seq
+	v.jumps, v.settled = 0, v.count
+}
+
+// jump moves the line to where the recent stamps lie, and keeps its slope, when they have
+// the same period and nothing but their phase is another: a virtual display that was held up
+// goes on from where it is. False when that is not so, or was so too often lately.
+func (v *Vsync) jump(period float64) bool {
+	if v.count-v.settled >= 2*goodStretch {
+		v.jumps = 0
+	}
+	if math.Abs(period/v.slope-1) > 0.02 || v.count < 2*goodStretch || v.jumps == maxJumps {
+		return false
+	}
+	end := v.recent[vsyncStart-1]
+	n := max(int64(math.Round(v.Index(end.at))), v.number+1)
+	off, k := 0.0, n
+	for i := vsyncStart - 1; ; i-- {
+		off += (v.Index(v.recent[i].at) - float64(k)) / vsyncStart
+		if i == 0 {
+			break
+		}
+		k -= v.steps(i, v.slope)
+	}
+	if math.Abs(off) < jumpBeyond*v.limit() {
+		return false
+	}
+	v.meanT += off * v.slope
+	v.number, v.last, v.lastSeq, v.settled, v.n = n, end.at, end.seq, v.count, 0
+	v.jumps++
+	v.candidate = 0
+	return true
 }
 
 // steps returns how many refreshes there are between recent stamps i−1 and i.

@@ -121,6 +121,39 @@ func TestVsyncRateChange(t *testing.T) {
 	}
 }
 
+// TestVsyncJump holds the display up for a part of a refresh now and then, as a virtual one
+// on a busy machine is: the phase is found again, and the rate is not lost meanwhile. A rate
+// that is really another, if only by a percent, is not taken for that.
+func TestVsyncJump(t *testing.T) {
+	var v Vsync
+	v.Reset(hertz(60))
+	s := Simulated{Period: hertz(59.94), Jitter: 300 * time.Microsecond, Seed: 4}
+	at, late := int64(0), time.Duration(0)
+	show := func(count int) (worst float64) {
+		for range count {
+			at++
+			v.Observe(s.Refresh(at).Add(late), 0)
+			worst = max(worst, math.Abs(v.Period()/float64(s.Period)-1))
+		}
+		return worst
+	}
+	show(600)
+	for i, by := range []time.Duration{6, 5, -4, 7} {
+		late += by * time.Millisecond
+		if worst := show(100); worst > 2e-4 {
+			t.Errorf("jump %d: the rate is off by %.4f %%", i, worst*100)
+		}
+		if x := v.Index(s.Refresh(at).Add(late)); math.Abs(x-math.Round(x)) > 0.05 || !v.Known() {
+			t.Errorf("jump %d: the phase is off by %.2f of a refresh", i, x-math.Round(x))
+		}
+	}
+	s.start, at, late, s.Period = s.Refresh(at), 0, 0, hertz(60.5)
+	show(250)
+	if worst := show(200); worst > 1e-3 {
+		t.Errorf("another rate: off by %.4f %%", worst*100)
+	}
+}
+
 // TestVsyncBadStamps feeds it stamps that repeat and go back.
 func TestVsyncBadStamps(t *testing.T) {
 	var v Vsync
