@@ -10,19 +10,50 @@ import (
 	"github.com/scanout-av/scanout/player"
 )
 
-// TestAudioServerDies kills the audio server in the middle: the picture goes on to its
+// TestAudioDeviceMovesAndDies moves the sound to another device in the middle, one of another
+// rate, and kills the audio server later: the sound goes on, then the picture does, to its
 // end.
-func TestAudioServerDies(t *testing.T) {
+func TestAudioDeviceMovesAndDies(t *testing.T) {
 	server, _ := record(t)
+	server.Pactl(t, "load-module", "module-null-sink", "sink_name=other", "rate=44100")
 	n := &numbers{t: t}
-	cfg := player.Config{Media: "pattern:size=320x180,rate=50,duration=3s", Output: player.OutputNull, Audio: player.AudioPulse, Refresh: 100,
+	reached := make(chan uint64, 2)
+	p := open(t, player.Config{Media: "pattern:size=320x180,rate=50,duration=3s", Output: player.OutputNull, Audio: player.AudioPulse, Refresh: 100,
 		OnPresent: func(s *media.Scheduled) {
 			n.add(s)
-			if s.Number == 50 {
-				go server.Kill()
+			if s.Number == 25 || s.Number == 75 {
+				reached <- s.Number
 			}
-		}}
-	s := play(t, cfg)
+		}})
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(t.Context()) }()
+	await := func() {
+		t.Helper()
+		select {
+		case <-reached:
+		case err := <-ended:
+			t.Fatalf("playback ended: %v", err)
+		}
+	}
+	await()
+	// "INDEX SINK CLIENT …"
+	input := strings.Fields(server.Pactl(t, "list", "short", "sink-inputs"))
+	if len(input) < 2 {
+		t.Fatalf("no sound is played: %v", input)
+	}
+	server.Pactl(t, "move-sink-input", input[0], "other")
+	await()
+	if after := strings.Fields(server.Pactl(t, "list", "short", "sink-inputs")); len(after) < 2 || after[0] != input[0] || after[1] == input[1] {
+		t.Errorf("the sound was at %v, is at %v", input, after)
+	}
+	if s := p.Stats(); s.AudioLost != 0 || s.Audio == "" || strings.Contains(s.Audio, "loss") {
+		t.Errorf("after the move audio is %q, lost %d times", s.Audio, s.AudioLost)
+	}
+	server.Kill()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	s := closed(t, p)
 	if !strings.Contains(s.Audio, "loss of pulse") {
 		t.Errorf("audio is %q", s.Audio)
 	}
