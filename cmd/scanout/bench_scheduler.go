@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,7 +98,16 @@ func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fi
 	var ours rt.Lateness
 	var theirs latencyHistogram
 	var missing error
+	// What the other one left behind is not part of a round: its process is still being taken
+	// down, and the collector has its output to clear away. While playing there is nothing for
+	// the collector to do, so it rests.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	settle := func() {
+		runtime.GC()
+		rt.SleepUntil(rt.Now().Add(100 * time.Millisecond))
+	}
 	for range rounds {
+		settle()
 		l, err := measure(rt.ClockSleepFine, fifo, o.Duration/rounds)
 		if err != nil {
 			return err
@@ -108,6 +118,7 @@ func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fi
 		}
 		ours = ours.Join(l)
 		if missing == nil {
+			settle()
 			var h latencyHistogram
 			if h, missing = cyclictest(ctx, period, o.Duration/rounds, fifo); missing == nil {
 				theirs.join(h)
