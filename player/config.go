@@ -54,7 +54,7 @@ type Decoder string
 
 // Decoders.
 const (
-	DecoderAuto   Decoder = "" // the GPU where it can and the pictures stay there, else FFmpeg
+	DecoderAuto   Decoder = "" // the GPU where it can (H.264, H.265) and the pictures stay there, else FFmpeg
 	DecoderVulkan Decoder = "vulkan"
 	DecoderFFmpeg Decoder = "ffmpeg"
 )

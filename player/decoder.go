@@ -305,7 +305,7 @@ func (p *Player) openVideoDecoder() error {
 // gpuDevice returns the device to decode with, nil when software shall.
 func (c *chooser) gpuDevice() *gpu.Device {
 	cfg := &c.p.cfg
-	if c.noGPU || !vkvideo.Decodes(c.stream.Codec) || cfg.Decoder == DecoderFFmpeg || !c.p.gpuFrames.Load() || cfg.Decoder == DecoderAuto && cfg.written() {
+	if c.noGPU || !vkvideo.Decodes(c.stream.Codec) || cfg.Decoder == DecoderFFmpeg || !c.p.gpuFrames.Load() || cfg.Decoder == DecoderAuto && (cfg.written() || !vkvideo.Proven(c.stream.Codec)) {
 		return nil
 	}
 	d := c.p.device()

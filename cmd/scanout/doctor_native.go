@@ -39,7 +39,11 @@ func checkVulkan(f *findings) {
 		yes("YCbCr sampler", d.YCbCrSampler, "nothing: scanout converts in its own shader")
 		yes("presentation times (present_timing, present_wait or display_timing)",
 			d.PresentTiming || d.PresentWait || d.DisplayTiming, "presentation times are estimated")
-		yes("video decoding", d.VideoDecode, "video is decoded on the CPU")
+		if codecs := d.Decode.Names(); len(codecs) > 0 {
+			f.ok(area, "  video decoding", "%s", strings.Join(codecs, ", "))
+		} else {
+			yes("video decoding", false, "video is decoded on the CPU")
+		}
 	}
 	if !hardware {
 		f.lacks(limited, area, "GPU", "the only Vulkan device is the CPU (lavapipe)", "conversion and scaling take CPU time; --renderer cpu is faster than Vulkan here", "a machine with a GPU and its driver")

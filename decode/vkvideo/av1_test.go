@@ -68,6 +68,11 @@ func TestAV1Structures(t *testing.T) {
 					s.PQuantization.BaseQIdx != f.Quantization.BaseQIdx || s.PLoopFilter.LoopFilterLevel != f.LoopFilter.LoopFilterLevel {
 					t.Errorf("%s, picture %d: told %+v of %+v", name, pictures, s, f)
 				}
+				for i := range f.TileInfo.TileCols - 1 {
+					if a.starts[0][i+1] != a.starts[0][i]+f.TileInfo.WidthInSbsMinus1[i]+1 {
+						t.Errorf("%s, picture %d: columns at %v", name, pictures, a.starts[0][:f.TileInfo.TileCols])
+					}
+				}
 				for i := range av1.RefsPerFrame {
 					got := a.info.ReferenceNameSlotIndices[i]
 					if k := q.RefIndex[i]; k < 0 != (got < 0) || k >= 0 && (int(got) != q.Refs[k].Slot || s.OrderHints[1+i] != q.Refs[k].OrderHint) {

@@ -1,4 +1,4 @@
-// Package vkvideo decodes H.264, H.265, AV1 and VP9 with Vulkan Video: the bitstream goes to a
+// Package vkvideo decodes H.264, H.265, AV1 and VP9 (see [Proven]) with Vulkan Video: the bitstream goes to a
 // video queue of the GPU and the picture stays in its memory. No plane is ever seen by
 // the CPU.
 //

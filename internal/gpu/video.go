@@ -31,6 +31,16 @@ type Video struct {
 	Unified bool
 }
 
+// Names returns what the decode queues decode: "H.264", "AV1".
+func (v *Video) Names() (names []string) {
+	for _, e := range videoExtensions {
+		if v.Codecs&e.op != 0 {
+			names = append(names, e.codec)
+		}
+	}
+	return names
+}
+
 // VideoQueue is a decode queue that decoders may share.
 // Concurrency: any goroutine.
 type VideoQueue struct {
@@ -89,13 +99,14 @@ func (p *physical) video(in *Instance, c *dl.Caller) {
 
 // videoExtensions belong to a codec operation each.
 var videoExtensions = []struct {
-	op   vk.VideoCodecOperationFlagsKHR
-	name string
+	op    vk.VideoCodecOperationFlagsKHR
+	name  string
+	codec string
 }{
-	{vk.VIDEO_CODEC_OPERATION_DECODE_H264_BIT_KHR, vk.KHR_VIDEO_DECODE_H264_EXTENSION_NAME},
-	{vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR, vk.KHR_VIDEO_DECODE_H265_EXTENSION_NAME},
-	{vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR, vk.KHR_VIDEO_DECODE_AV1_EXTENSION_NAME},
-	{vk.VIDEO_CODEC_OPERATION_DECODE_VP9_BIT_KHR, vk.KHR_VIDEO_DECODE_VP9_EXTENSION_NAME},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_H264_BIT_KHR, vk.KHR_VIDEO_DECODE_H264_EXTENSION_NAME, "H.264"},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_H265_BIT_KHR, vk.KHR_VIDEO_DECODE_H265_EXTENSION_NAME, "H.265"},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_AV1_BIT_KHR, vk.KHR_VIDEO_DECODE_AV1_EXTENSION_NAME, "AV1"},
+	{vk.VIDEO_CODEC_OPERATION_DECODE_VP9_BIT_KHR, vk.KHR_VIDEO_DECODE_VP9_EXTENSION_NAME, "VP9"},
 }
 
 func (p *physical) videoCodecs() (ops vk.VideoCodecOperationFlagsKHR) {

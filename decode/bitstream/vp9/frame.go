@@ -208,7 +208,7 @@ func (f *Frame) parse(r *headerParser) {
 		r.Fail("header_size_in_bytes", "is 0")
 	}
 	l := r.last
-	f.UsePrevFrameMvs = r.any && f.FrameWidth == l.FrameWidth && f.FrameHeight == l.FrameHeight && l.ShowFrame && !f.ErrorResilientMode && !l.IntraOnly
+	f.UsePrevFrameMvs = r.any && !f.Intra() && f.FrameWidth == l.FrameWidth && f.FrameHeight == l.FrameHeight && l.ShowFrame && !f.ErrorResilientMode && !l.IntraOnly
 }
 
 func (f *Frame) syncCode(r *headerParser) {
