@@ -18,8 +18,7 @@ type Converter struct {
 	// Byte offsets of the first Y, U and V sample in their planes.
 	yo, uo, vo int
 	steps      []step // the vector kernels, widest first
-	near       int    // bytes of a destination that probably lies in the cache
-	own        bool   // larger ones are written a row at a time, without asking ahead
+	near, far  int    // bytes of a destination that is not asked for ahead; beyond which rows go one by one
 	between    between
 }
 
@@ -34,7 +33,7 @@ type kernel func(d0, d1, y0, y1, u, v *byte, n int, k *byte)
 type step struct {
 	run, nt  kernel
 	near     kernel // does not ask for the destination ahead
-	row      kernel // the same, for streams of its own
+	row      kernel // for what goes to memory row by row
 	block    int
 	rows     int  // 1 when the kernel never takes a second row
 	rowAlone bool // row takes one row where run takes two
@@ -53,7 +52,7 @@ func New(cfg Config) (*Converter, error) {
 
 // newConverter is New with a variant that may be none of this CPU's.
 func newConverter(cfg Config) (*Converter, error) {
-	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24, near: nearBytes(), own: ownStreams()}
+	c := &Converter{cfg: cfg, variant: cfg.Variant, g: cfg.From.geometry(), swap: cfg.To == BGRA || cfg.To == BGR24, near: nearBytes(), far: farBytes()}
 	if c.variant == Auto {
 		c.variant = best()
 	}
@@ -133,11 +132,11 @@ func (c *Converter) Convert(dst []byte, stride int, src *Picture, from, to int) 
 		switch {
 		case nt:
 			run = s.nt
-		case src.Height <= c.near/stride:
-			run = s.near
-		case c.own:
-			run, last = s.row, s.row
+		case src.Height > c.far/stride:
+			run = s.row
 			pairs = pairs && !s.rowAlone
+		case src.Height <= c.near/stride:
+			run, last = s.near, s.near
 		}
 		whole = w &^ (s.block - 1)
 		// What is left of a row goes through the last block that begins on an even

@@ -33,7 +33,7 @@ func TestWidths(t *testing.T) {
 		}
 		for w := 1; w <= maxW; w += step {
 			h := 1 + w%maxH
-			c.near, c.own = [2]int{0, 1 << 20}[w>>1&1], w>>2&1 == 0 // every kernel
+			c.near, c.far = [2]int{0, 1 << 20}[w>>1&1], [2]int{0, 1 << 20}[w>>2&1] // every kernel
 			end := w&1 == 0
 			pick := func(g *avtest.Guard, n int) []byte {
 				if end {

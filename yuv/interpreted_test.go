@@ -45,7 +45,7 @@ func TestInterpreted(t *testing.T) {
 							t.Fatal(err)
 						}
 						interpret(t, all, c)
-						c.near, c.own = [2]int{0, 1 << 20}[i>>1&1], i%3 == 0 // every kernel
+						c.near, c.far = [2]int{0, 1 << 20}[i>>1&1], [3]int{0, 1 << 20, 1 << 20}[i%3] // every kernel
 						pic := layOut(l, w, h, 0, func(i, n int) []byte {
 							b := planes[i].AtEnd(n)
 							fills[[]string{"random", "extremes", "stripes"}[rng.IntN(3)]](rng, b)

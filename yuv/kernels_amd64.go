@@ -4,6 +4,7 @@ package yuv
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -23,8 +24,24 @@ func hasVariant(v Variant) bool {
 	return false
 }
 
-// nearBytes is how large a destination may be to lie in the second-level cache.
-func nearBytes() int { return max(cpuid.CPU.Cache.L2, 512<<10) / 2 }
+// nearBytes is how large a destination may be to lie in the second-level cache. On Zen
+// asking ahead does not pay anywhere.
+func nearBytes() int {
+	if cpuid.CPU.VendorID == cpuid.AMD {
+		return math.MaxInt
+	}
+	return max(cpuid.CPU.Cache.L2, 512<<10) / 2
+}
+
+// farBytes is how large a destination may be to stay in the caches. Zen recognizes stores
+// that run on through a picture and writes their lines without reading them first; two
+// rows in turn are two streams. TestOrders measures it.
+func farBytes() int {
+	if cpuid.CPU.VendorID == cpuid.AMD {
+		return max(cpuid.CPU.Cache.L3, 32<<20) / 2
+	}
+	return math.MaxInt
+}
 
 // vectorSteps returns c's kernels, the widest first. Narrow pictures and what is left of
 // a row go to the next one, and then to the scalar code.
@@ -42,15 +59,11 @@ func vectorSteps(c *Converter) []step {
 	return append(s, newStep(c, AVX2, 32))
 }
 
-// ownStreams reports whether the CPU recognizes stores that run on through a picture and
-// needs no asking for their lines ahead: Zen does, and there asking only costs.
-func ownStreams() bool { return cpuid.CPU.VendorID == cpuid.AMD }
-
 func newStep(c *Converter, v Variant, block int) step {
 	rgba, nt, near, rgb24 := kernels(v, c.g.kind)
 	s := step{run: rgba, nt: nt, near: near, row: near, block: block, rows: 2, k: new(consts)}
-	// Two rows in turn are two streams. AVX2 would lose more by computing chroma twice.
-	if one, ok := map[kind]kind{kindPlanar420: kindPlanar422, kindSemi: kindSemiRow}[c.g.kind]; ok && v >= AVX512 {
+	// The others would lose as much by computing chroma twice.
+	if one, ok := map[kind]kind{kindPlanar420: kindPlanar422, kindSemi: kindSemiRow}[c.g.kind]; ok && v == AVX512VBMI {
 		_, _, s.row, _ = kernels(v, one)
 		s.rowAlone = true
 	}

@@ -2,7 +2,10 @@
 
 package yuv
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // constVectors is how many vectors the kernels' constant block has.
 const constVectors = 1
@@ -21,7 +24,7 @@ func hasVariant(v Variant) bool { return v == NEON }
 
 func nearBytes() int { return 0 }
 
-func ownStreams() bool { return false }
+func farBytes() int { return math.MaxInt }
 
 func storeFence() {}
 

@@ -2,6 +2,8 @@
 
 package yuv
 
+import "math"
+
 // constVectors is nominal where there are no kernels.
 const constVectors = 1
 
@@ -13,7 +15,7 @@ func storeFence() {}
 
 func nearBytes() int { return 0 }
 
-func ownStreams() bool { return false }
+func farBytes() int { return math.MaxInt }
 
 func reverseSteps(*Reverse) []reverseStep { return nil }
 

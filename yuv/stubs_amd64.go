@@ -164,26 +164,6 @@ func semiRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte
 //go:noescape
 func semiRGB24AVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
-// semiRowRGBAAVX512 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBAAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGBANTAVX512 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBANTAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGBANearAVX512 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBANearAVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGB24AVX512 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGB24AVX512(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
 // i010RGBAAVX512 converts 2 row(s).
 //
 //go:noescape
@@ -323,26 +303,6 @@ func semiRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, 
 //
 //go:noescape
 func semiRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGBAAVX2 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBAAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGBANTAVX2 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBANTAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGBANearAVX2 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGBANearAVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
-
-// semiRowRGB24AVX2 converts 1 row(s).
-//
-//go:noescape
-func semiRowRGB24AVX2(d0 *byte, d1 *byte, y0 *byte, y1 *byte, u *byte, v *byte, n int, k *byte)
 
 // i010RGBAAVX2 converts 2 row(s).
 //

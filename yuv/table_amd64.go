@@ -39,8 +39,6 @@ func kernels(v Variant, k kind) (rgba, nt, near, rgb24 kernel) {
 			return fullRGBAAVX512, fullRGBANTAVX512, fullRGBANearAVX512, fullRGB24AVX512
 		case kindSemi:
 			return semiRGBAAVX512, semiRGBANTAVX512, semiRGBANearAVX512, semiRGB24AVX512
-		case kindSemiRow:
-			return semiRowRGBAAVX512, semiRowRGBANTAVX512, semiRowRGBANearAVX512, semiRowRGB24AVX512
 		case kindI010:
 			return i010RGBAAVX512, i010RGBANTAVX512, i010RGBANearAVX512, i010RGB24AVX512
 		case kindP010:
@@ -58,8 +56,6 @@ func kernels(v Variant, k kind) (rgba, nt, near, rgb24 kernel) {
 			return fullRGBAAVX2, fullRGBANTAVX2, fullRGBANearAVX2, fullRGB24AVX2
 		case kindSemi:
 			return semiRGBAAVX2, semiRGBANTAVX2, semiRGBANearAVX2, semiRGB24AVX2
-		case kindSemiRow:
-			return semiRowRGBAAVX2, semiRowRGBANTAVX2, semiRowRGBANearAVX2, semiRowRGB24AVX2
 		case kindI010:
 			return i010RGBAAVX2, i010RGBANTAVX2, i010RGBANearAVX2, i010RGB24AVX2
 		case kindP010:
