@@ -40,8 +40,18 @@ func (n *Napper) SleepUntil(deadline media.Instant) {
 			return
 		}
 		n.yield()
-		SleepUntil(piece(now, deadline))
+		if p := piece(now, deadline); holds(now, p) {
+			holdUntil(p)
+		} else {
+			SleepUntil(p)
+		}
 	}
+}
+
+// holds reports whether the processor is kept for a sleep from now to deadline: otherwise
+// it is handed on at once, as other sleeps do.
+func holds(now, deadline media.Instant) bool {
+	return deadline != 0 && deadline.Sub(now) <= longestPiece
 }
 
 // piece is where a sleep from now to deadline, 0 for ever, is interrupted.

@@ -16,6 +16,13 @@ func SleepUntil(deadline media.Instant) {
 	ts := unix.NsecToTimespec(int64(deadline))
 	// A blocking system call: a raw one would keep the processor and hold up the garbage
 	// collector for the length of the sleep.
+	for blockSleep(&ts) == unix.EINTR {
+	}
+}
+
+// holdUntil is SleepUntil for a nap, which keeps the processor of Go's.
+func holdUntil(deadline media.Instant) {
+	ts := unix.NsecToTimespec(int64(deadline))
 	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil) == unix.EINTR {
 	}
 }

@@ -15,3 +15,5 @@ func SleepUntil(deadline media.Instant) {
 		time.Sleep(d)
 	}
 }
+
+func holdUntil(deadline media.Instant) { SleepUntil(deadline) }

@@ -19,33 +19,42 @@ type parking struct{ goPark }
 
 // sleep returns false at the deadline, true when it may have been woken.
 func (w *Waiter) sleep(deadline media.Instant) bool {
+	hold := false
 	switch w.how {
 	case SleepGo:
 		return w.park.sleep(deadline)
 	case SleepNap:
 		w.nap.yield()
-		if now := Now(); deadline != 0 && deadline <= now {
+		now := Now()
+		if deadline != 0 && deadline <= now {
 			return false
-		} else if p := piece(now, deadline); p != deadline {
-			w.block(p)
+		}
+		p := piece(now, deadline)
+		if p != deadline {
+			w.block(p, true)
 			return true // to look again
 		}
+		hold = holds(now, p)
 	}
-	return w.block(deadline)
+	return w.block(deadline, hold)
 }
 
-// block blocks the thread in the kernel; see sleep.
-func (w *Waiter) block(deadline media.Instant) bool {
-	// FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC. A blocking system call,
-	// so that the runtime can give the processor to others.
+// block blocks the thread in the kernel; see sleep. Hold keeps the processor of Go's.
+func (w *Waiter) block(deadline media.Instant, hold bool) bool {
+	// FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC.
 	var ts unix.Timespec
-	var tsp unsafe.Pointer
+	var tsp *unix.Timespec
 	if deadline != 0 {
 		ts = unix.NsecToTimespec(int64(deadline))
-		tsp = unsafe.Pointer(&ts)
+		tsp = &ts
 	}
-	_, _, e := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.state)), futexWaitBitsetPrivate,
-		uintptr(waiting), uintptr(tsp), 0, futexMatchAny)
+	var e unix.Errno
+	if hold {
+		_, _, e = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.state)), futexWaitBitsetPrivate,
+			uintptr(waiting), uintptr(unsafe.Pointer(tsp)), 0, futexMatchAny)
+	} else {
+		e = blockFutex(unsafe.Pointer(&w.state), uintptr(waiting), tsp)
+	}
 	// EAGAIN: the state has changed; EINTR: look again.
 	return e != unix.ETIMEDOUT
 }

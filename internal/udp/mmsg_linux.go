@@ -129,7 +129,6 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 					until = min(until, deadline)
 				}
 				if until > now {
-					rt.Yield()
 					rt.SleepUntil(until)
 					r.c.counts.syscalls.Add(1)
 				}
@@ -174,23 +173,17 @@ const coarse = 20 * time.Millisecond
 // recvmmsg receives what there is. If there is nothing, it waits; less than left, and for
 // ever when that is 0. EAGAIN and EINTR say that nothing came.
 func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
-	if left == 0 || left >= 2*coarse {
-		rt.Yield()
-		flags := unix.MSG_WAITFORONE
-		if !r.setTimeout(left) {
-			flags = unix.MSG_DONTWAIT
-		}
-		return r.recv(flags)
-	}
-	if n, e = r.recv(unix.MSG_DONTWAIT); e != unix.EAGAIN || left == 1 {
+	if n, e = r.recv(); e != unix.EAGAIN || left == 1 {
 		return n, e
 	}
-	rt.Yield()
+	if (left == 0 || left >= 2*coarse) && r.setTimeout(left) {
+		r.c.counts.syscalls.Add(1)
+		return rt.Recvmmsg(r.fd, unsafe.Pointer(&r.vec), r.ready, unix.MSG_WAITFORONE)
+	}
 	r.ts = unix.NsecToTimespec(int64(left))
-	// An error is EINTR.
-	_, _, _ = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&r.poll)), 1, uintptr(unsafe.Pointer(&r.ts)), 0, 0, 0)
+	_ = rt.Poll(&r.poll, &r.ts) // an error is EINTR
 	r.c.counts.syscalls.Add(1)
-	return r.recv(unix.MSG_DONTWAIT)
+	return r.recv()
 }
 
 // setTimeout makes recvmmsg return before left has passed. Returning early costs a look
@@ -215,8 +208,9 @@ func (r *mmsgReceiver) setTimeout(left time.Duration) bool {
 	return true
 }
 
-func (r *mmsgReceiver) recv(flags int) (int, unix.Errno) {
-	n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), uintptr(flags), 0, 0)
+// recv takes what is there. On a raw call's stack: it does not wait.
+func (r *mmsgReceiver) recv() (int, unix.Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), unix.MSG_DONTWAIT, 0, 0)
 	r.c.counts.syscalls.Add(1)
 	return int(n), e
 }
