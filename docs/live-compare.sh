@@ -2,7 +2,10 @@
 # Receives the same 1080p60 H.264 RTP stream with scanout, GStreamer and ffplay, in turns,
 # and prints each one's whole-process CPU time. Nothing is drawn by scanout and GStreamer;
 # ffplay draws with SDL's dummy driver.
-# Needs: ffmpeg, gstreamer1.0-tools, -plugins-good, -plugins-bad, -libav, and bin/scanout.
+# Then measures how old pictures are when they can be seen, of these and mpv, each in a
+# window of Xvfb: a smaller stream, because the pictures are drawn and read back.
+# Needs: ffmpeg, mpv, xvfb, gstreamer1.0-tools, -plugins-good, -plugins-bad, -libav, -x, and
+# bin/scanout.
 set -eu
 cd "$(dirname "$0")/.."
 scanout=${SCANOUT:-bin/scanout}
@@ -40,3 +43,4 @@ for round in 1 2 3; do
 done
 grep -E '"(presented|dropped|units|lost|percent_of_core)"' "$tmp/report.json" | tr -d '\n'
 echo
+"$scanout" bench glass --duration "${GLASS:-2s}"

@@ -65,6 +65,7 @@ var benchmarks = []benchmark{
 	{"upload", "1080p I420 frames from the pool to a drawn picture", benchUpload},
 	{"live", "RTP over a bad network, from the sender to the display", benchLive},
 	{"latency", "how old pictures of an RTP stream are when they are shown", benchLatency},
+	{"glass", "how old pictures of an RTP stream are when they can be seen, beside other players", benchGlass},
 	{"yuv", "colour conversion on the CPU", benchYUV},
 	{"receive", "datagrams from the kernel into the program", benchReceive},
 	{"decode", "video decoding as fast as it goes, on the GPU and in software", benchDecode},

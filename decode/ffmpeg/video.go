@@ -42,7 +42,8 @@ type Config struct {
 	// picture of which a slice is lost never comes out then.
 	Split bool
 	// Corrupt hands out pictures whose references are missing, too: for sources that begin
-	// with a key frame and know themselves what to leave out.
+	// with a key frame and know themselves what to leave out. Units are in the byte stream
+	// format then.
 	Corrupt bool
 	// MaxPixels refuses pictures larger than any real one, which damaged headers ask
 	// for; 0 is 67 million (8192×8192).
@@ -75,6 +76,7 @@ type Video struct {
 	base    uintptr
 
 	lent   libav.Packet // for access units that are not packets
+	bridge *bridge      // nil: not needed
 	shells *shells
 	next   *media.Frame // an empty shell
 	props  libav.FrameProps
@@ -135,6 +137,9 @@ func NewVideo(cfg Config) (*Video, error) {
 		d.frameTime = media.Rescale(1, media.Timebase{Num: r.Den, Den: r.Num}, cfg.Stream.Timebase)
 	}
 	d.formats, d.targets = formats(lib)
+	if cfg.Corrupt {
+		d.bridge = newBridge(&cfg.Stream)
+	}
 	if err := d.open(); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("ffmpeg: decoder for %s: %w", describe(&cfg.Stream), err)
@@ -227,6 +232,11 @@ func (d *Video) Send(au *media.AccessUnit) error {
 		au.Release()
 		return nil
 	}
+	if d.bridge != nil {
+		if err := d.mend(au.Data); err != nil {
+			return err
+		}
+	}
 	err := send(d.calls, d.ctx, d.lent, au)
 	if err == media.ErrAgain {
 		return err
@@ -293,6 +303,9 @@ func (d *Video) Receive() (*media.Frame, error) {
 func (d *Video) Flush(serial uint32) {
 	if d.ctx != 0 {
 		d.calls.FlushBuffers(d.ctx)
+	}
+	if d.bridge != nil {
+		d.bridge.known = false
 	}
 	d.serial = serial
 	d.pending, d.bad, d.drained = nil, 0, false

@@ -12,6 +12,7 @@ type Packet uintptr
 const (
 	PacketKey     = 1
 	PacketCorrupt = 2
+	PacketDiscard = 4 // is decoded, and its picture does not come out
 )
 
 // PacketOwner is implemented by owners of access units whose Native is a [Packet].
@@ -63,6 +64,9 @@ func (l *Lib) SetPacketTimes(p Packet, pts, dts, duration int64) {
 	dl.Store(uintptr(p), l.o.packetDts, dts)
 	dl.Store(uintptr(p), l.o.packetDuration, duration)
 }
+
+// SetPacketFlags replaces the flags of p.
+func (l *Lib) SetPacketFlags(p Packet, flags int32) { dl.Store(uintptr(p), l.o.packetFlags, flags) }
 
 // LendPacket makes p describe data for the next SendPacket, which copies it because
 // nobody counts its references. Clear it with UnrefPacket before data goes away.
