@@ -1,13 +1,16 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,6 +67,58 @@ func freePort(t *testing.T, network string) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// behindTLS passes connections with TLS on to a port of this machine that does without, and
+// returns where it listens.
+func behindTLS(t *testing.T, port int) int {
+	t.Helper()
+	web := httptest.NewTLSServer(nil) // has a certificate
+	web.Close()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: web.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var open []net.Conn
+	var ended bool
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range open {
+			c.Close()
+		}
+		ended = true
+		mu.Unlock()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				in.Close()
+				continue
+			}
+			mu.Lock()
+			if open = append(open, in, out); ended {
+				in.Close()
+				out.Close()
+			}
+			mu.Unlock()
+			for _, c := range [][2]net.Conn{{in, out}, {out, in}} {
+				running.Go(func() {
+					_, _ = io.Copy(c[0], c[1]) // until one of the two ends
+					c[0].Close()
+				})
+			}
+		}
+	})
+	return l.Addr().(*net.TCPAddr).Port
+}
+
 // TestLivePeers plays live streams of other programs: what was not lost on the way equals
 // what was sent, to the sample.
 func TestLivePeers(t *testing.T) {
@@ -97,6 +152,9 @@ func TestLivePeers(t *testing.T) {
 		{"RTSP with a user", nil, func(t *testing.T) string {
 			return fmt.Sprintf("rtsp://127.0.0.1:%d/v", serve(t, avtest.RTSPConfig{User: "me", Password: "wo rd"}))
 		}, []string{"--user", "me:wo rd"}},
+		{"RTSP over TLS", nil, func(t *testing.T) string {
+			return fmt.Sprintf("rtsps://127.0.0.1:%d/v", behindTLS(t, serve(t, avtest.RTSPConfig{})))
+		}, nil},
 		{"MPEG-TS over UDP", send("-f", "mpegts", fmt.Sprintf("udp://127.0.0.1:%d?pkt_size=1316", udp)),
 			func(*testing.T) string { return fmt.Sprintf("udp://127.0.0.1:%d", udp) }, nil},
 		{"SRT", send("-f", "mpegts", fmt.Sprintf("srt://127.0.0.1:%d?mode=listener", srt)),
