@@ -86,9 +86,27 @@ func benchLive(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		}
 		t.add(r.row()...)
 	}
+	peerClip, err := makePeerClip(ctx, dir, first)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range livePeers {
+		fmt.Fprintf(o.Verbose, "live: %s\n", p.name)
+		r := &peerRun{peer: p, file: peerClip}
+		r.liveRun = liveRun{fault: liveFault{name: p.name}, clips: [2]*liveClip{first, first}, length: max(4*o.Duration, 2*p.cut+3*time.Second), dir: dir}
+		switch err := r.run(ctx); {
+		case errors.Is(err, media.ErrNotSupported):
+			t.note("%s: %v", p.name, err)
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		default:
+			t.add(r.row()...)
+		}
+	}
 	t.note("640x360 H.264 at %d fps, a key frame each second, about 4 Mbit/s, %v a row; damage is shown; the display is simulated", liveRate, 4*o.Duration)
 	t.note("sent: pictures, from the first that can be decoded; whole: shown exactly as sent; dropped: decoded, and late")
 	t.note("freeze: between two shown pictures; recovery: from the end of the fault to the first picture that is whole again")
+	t.note("MPEG-TS is sent over UDP by ffmpeg, RTSP served over TCP by GStreamer; for TCP a partition is a connection on which nothing moves, and what it holds comes late")
 	t.note("p50, p99, peak: from the sender's first packet of a picture to the display's refresh that shows it")
 	return t, nil
 }
@@ -204,6 +222,8 @@ type liveRun struct {
 	length time.Duration
 	dir    string
 	extra  func(*player.Config)
+	// foreign says that another program sends: when is not known.
+	foreign bool
 
 	mu       sync.Mutex
 	sentAt   [2][liveFrames]media.Instant // of the latest round
@@ -310,7 +330,7 @@ func (r *liveRun) presented(f *media.Presented) {
 		return
 	}
 	r.whole++
-	if r.heal != 0 && r.recovery == 0 && f.Actual > r.heal && p.sent > r.heal.Add(-20*time.Millisecond) {
+	if r.heal != 0 && r.recovery == 0 && f.Actual > r.heal && (r.foreign || p.sent > r.heal.Add(-20*time.Millisecond)) {
 		r.recovery = f.Actual.Sub(r.heal)
 	}
 }
@@ -328,7 +348,11 @@ func (r *liveRun) row() []any {
 	if r.recovery > 0 {
 		recovery = float64(r.recovery) / 1e6
 	}
-	return []any{r.fault.name, r.sent, r.shown, r.whole, r.stats.Dropped, float64(r.freeze) / 1e6, recovery, at(0.5), at(0.99), at(1)}
+	sent := any(r.sent)
+	if r.foreign {
+		sent = "-"
+	}
+	return []any{r.fault.name, sent, r.shown, r.whole, r.stats.Dropped, float64(r.freeze) / 1e6, recovery, at(0.5), at(0.99), at(1)}
 }
 
 // send sends the clip in a loop until ctx ends. The network is good until the player has
