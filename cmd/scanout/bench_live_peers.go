@@ -68,12 +68,14 @@ type peerRun struct {
 
 // makePeerClip writes a transport stream that is long enough for a row.
 func makePeerClip(ctx context.Context, dir string, c *liveClip) (string, error) {
-	path := filepath.Join(dir, "peer.ts")
-	frame := fmt.Sprintf("N/(%d*TB)", liveRate)
-	out, err := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-y", "-stream_loop", "9", "-framerate", fmt.Sprint(liveRate),
-		"-i", filepath.Join(dir, fmt.Sprintf("%d.h264", c.height)), "-c", "copy", "-bsf:v", "setts=dts="+frame+":pts="+frame, path).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("ffmpeg: %w: %s", err, out)
+	once, path := filepath.Join(dir, "once.ts"), filepath.Join(dir, "peer.ts")
+	for _, args := range [][]string{
+		{"-fflags", "+genpts", "-r", fmt.Sprint(liveRate), "-i", filepath.Join(dir, fmt.Sprintf("%d.h264", c.height)), "-c", "copy", once},
+		{"-stream_loop", "19", "-i", once, "-c", "copy", path},
+	} {
+		if out, err := exec.CommandContext(ctx, "ffmpeg", append([]string{"-v", "error", "-y"}, args...)...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("ffmpeg: %w: %s", err, out)
+		}
 	}
 	return path, nil
 }
