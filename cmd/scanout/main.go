@@ -73,10 +73,11 @@ func main() {
 	os.Exit(run(os.Args[1:], environment{ctx, os.Stdin, os.Stdout, os.Stderr, started}))
 }
 
-// leastProcessors of Go's: one for the goroutine that presents, which keeps it while it
-// naps, one for the decoder, and two that are free. With none free, Go's monitor thread
-// takes processors from goroutines in calls of C and the kernel, and naps for 20 µs at a
-// time to find them: a tenth of the CPU of live playback on two processors.
+// leastProcessors of Go's: one for the goroutine that presents and one for that which
+// receives, which keep it while they nap, one for the decoder, and one that is free. With
+// none free, Go's monitor thread takes processors from goroutines in calls of C and the
+// kernel, and naps for 20 µs at a time to find them: a tenth of the CPU of live playback on
+// two processors.
 const leastProcessors = 4
 
 func moreProcessors() {

@@ -2,6 +2,7 @@ package rt
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,8 @@ import (
 // handed on at once. An ordinary system call keeps it until the runtime's monitor thread
 // takes it away, for which that looks every 20 µs, and begins anew with every call that
 // takes longer: on a virtual machine, where a wake-up costs 25 µs, a sixth of what live
-// playback used. Calls that return at once are better made with RawSyscall.
+// playback used. Calls that return at once are better made with RawSyscall, and waits of some
+// milliseconds, again and again, are naps.
 //
 // The addresses are taken behind entersyscallblock: from there on no stack is moved.
 
@@ -43,23 +45,30 @@ func blockSleep(ts *unix.Timespec) syscall.Errno {
 	return e
 }
 
-// Recvmmsg is recvmmsg for a call that waits: vec are n struct mmsghdr. It returns how
-// many were filled.
+// blockPoll waits for fd; a nil ts waits for ever.
 //
 //go:nosplit
-func Recvmmsg(fd int, vec unsafe.Pointer, n, flags int) (int, syscall.Errno) {
+func blockPoll(fd *unix.PollFd, ts *unix.Timespec) (int, syscall.Errno) {
 	entersyscallblock()
-	r, _, e := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(vec), uintptr(n), uintptr(flags), 0, 0)
+	n, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
 	exitsyscall()
-	return int(r), e
+	return int(n), e
 }
 
-// Poll waits for fd, at most for ts.
-//
-//go:nosplit
-func Poll(fd *unix.PollFd, ts *unix.Timespec) syscall.Errno {
-	entersyscallblock()
-	_, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	exitsyscall()
-	return e
+// PollIn waits for fd, for left at most and 0 is for ever; it may return early, and reports
+// whether there is something. It naps: see [Napper]. ts is memory for it.
+func PollIn(fd *unix.PollFd, ts *unix.Timespec, left time.Duration) bool {
+	goyield()
+	if left == 0 {
+		n, e := blockPoll(fd, nil)
+		return e == 0 && n > 0
+	}
+	if left > longestNap {
+		*ts = unix.NsecToTimespec(int64(left))
+		n, e := blockPoll(fd, ts)
+		return e == 0 && n > 0
+	}
+	*ts = unix.NsecToTimespec(int64(min(left, longestPiece)))
+	n, _, e := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
+	return e == 0 && n > 0
 }

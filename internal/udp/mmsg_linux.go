@@ -3,7 +3,6 @@ package udp
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 	"unsafe"
 
@@ -52,8 +51,8 @@ type run struct {
 //
 //  1. hand out what is left of the last recvmmsg;
 //  2. while packets flow, sleep until some have gathered;
-//  3. recvmmsg into as many messages as there is memory for, which waits for the first;
-//  4. near the deadline, which recvmmsg keeps to a few milliseconds only, poll instead;
+//  3. recvmmsg into as many messages as there is memory for;
+//  4. when there was none, poll, and again from 3;
 //  5. cut trains into packets, which refer to the memory they landed in.
 type mmsgReceiver struct {
 	*socket
@@ -80,7 +79,7 @@ type mmsgReceiver struct {
 	flow    flow
 	emptied bool          // the last recvmmsg took all there was
 	taken   media.Instant // when that was
-	timeout time.Duration // SO_RCVTIMEO
+	nap     rt.Napper
 	poll    unix.PollFd
 	ts      unix.Timespec
 }
@@ -98,12 +97,6 @@ func (c *Conn) openMMsg(cfg *Config, s *socket) error {
 	if err != nil {
 		s.close()
 		return err
-	}
-	// Its waiting calls wait; all others say that they do not.
-	if err := unix.SetNonblock(s.fd, false); err != nil {
-		m.unref()
-		s.close()
-		return os.NewSyscallError("fcntl", err)
 	}
 	r.poll = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
 	for i := range r.vec {
@@ -129,7 +122,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 					until = min(until, deadline)
 				}
 				if until > now {
-					rt.SleepUntil(until)
+					r.nap.SleepUntil(until)
 					r.c.counts.syscalls.Add(1)
 				}
 			}
@@ -166,46 +159,17 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 	}
 }
 
-// coarse is how near a deadline recvmmsg may be left to wait: the kernel counts the
-// timeout of a socket in ticks, of up to 10 ms.
-const coarse = 20 * time.Millisecond
-
-// recvmmsg receives what there is. If there is nothing, it waits; less than left, and for
-// ever when that is 0. EAGAIN and EINTR say that nothing came.
+// recvmmsg receives what there is. If there is nothing, it waits; for less than left, and
+// for ever when that is 0. EAGAIN says that nothing came.
 func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 	if n, e = r.recv(); e != unix.EAGAIN || left == 1 {
 		return n, e
 	}
-	if (left == 0 || left >= 2*coarse) && r.setTimeout(left) {
-		r.c.counts.syscalls.Add(1)
-		return rt.Recvmmsg(r.fd, unsafe.Pointer(&r.vec), r.ready, unix.MSG_WAITFORONE)
-	}
-	r.ts = unix.NsecToTimespec(int64(left))
-	_ = rt.Poll(&r.poll, &r.ts) // an error is EINTR
 	r.c.counts.syscalls.Add(1)
+	if !rt.PollIn(&r.poll, &r.ts, left) {
+		return 0, unix.EAGAIN
+	}
 	return r.recv()
-}
-
-// setTimeout makes recvmmsg return before left has passed. Returning early costs a look
-// at the clock, so the timeout follows the deadline in large steps only.
-func (r *mmsgReceiver) setTimeout(left time.Duration) bool {
-	want := time.Duration(0)
-	if left == 0 && r.timeout == 0 {
-		return true
-	}
-	if left != 0 {
-		most := left - coarse
-		if r.timeout != 0 && r.timeout <= most && r.timeout >= min(most/4, time.Second) {
-			return true
-		}
-		want = max(most/2, coarse)
-	}
-	tv := unix.NsecToTimeval(int64(want))
-	if unix.SetsockoptTimeval(r.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv) != nil {
-		return false
-	}
-	r.timeout = want
-	return true
 }
 
 // recv takes what is there. On a raw call's stack: it does not wait.
