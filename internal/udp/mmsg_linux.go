@@ -79,6 +79,7 @@ type mmsgReceiver struct {
 	flow    flow
 	emptied bool          // the last recvmmsg took all there was
 	taken   media.Instant // when that was
+	drained bool          // so that it is better to wait than to look
 	nap     rt.Napper
 	poll    unix.PollFd
 	ts      unix.Timespec
@@ -123,6 +124,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 				}
 				if until > now {
 					r.nap.SleepUntil(until)
+					r.drained = false
 					r.c.counts.syscalls.Add(1)
 				}
 			}
@@ -145,7 +147,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 			}
 			r.have, r.next = n, 0
 			r.clocks = newStamper()
-			r.emptied, r.taken = r.have < min(r.batch, r.ready), r.clocks.now
+			r.emptied, r.taken, r.drained = n < min(r.batch, r.ready), r.clocks.now, n < r.ready
 			last := parseControl(r.place[n-1].control[:min(int(r.vec[n-1].hdr.Controllen), controlRoom)])
 			r.flow.took(n, r.clocks.instant(last.wall))
 			if n, err := r.cut(pkts); n > 0 || err != nil {
@@ -162,8 +164,10 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 // recvmmsg receives what there is. If there is nothing, it waits; for less than left, and
 // for ever when that is 0. EAGAIN says that nothing came.
 func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
-	if n, e = r.recv(); e != unix.EAGAIN || left == 1 {
-		return n, e
+	if !r.drained || left == 1 {
+		if n, e = r.recv(); e != unix.EAGAIN || left == 1 {
+			return n, e
+		}
 	}
 	r.c.counts.syscalls.Add(1)
 	if !rt.PollIn(&r.poll, &r.ts, left) {
