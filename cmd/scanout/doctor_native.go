@@ -38,7 +38,7 @@ func checkVulkan(f *findings) {
 		yes("copy engine of its own", d.TransferQueue || d.UnifiedMemory, "copying and drawing take turns")
 		yes("YCbCr sampler", d.YCbCrSampler, "nothing: scanout converts in its own shader")
 		yes("presentation times (present_timing, present_wait or display_timing)",
-			d.PresentTiming || d.PresentWait || d.DisplayTiming, "presentation times are estimated")
+			d.PresentTiming || d.PresentWait || d.PresentWait2 || d.DisplayTiming, "presentation times are estimated where neither the Wayland compositor nor the X server tells them")
 		if codecs := d.Decode.Names(); len(codecs) > 0 {
 			f.ok(area, "  video decoding", "%s", strings.Join(codecs, ", "))
 		} else {
