@@ -31,6 +31,7 @@ type chooser struct {
 	noSoft   error // why software does not either
 	told     bool
 	draining bool // the end was sent while no decoder was open
+	again    secondChance
 
 	mu     sync.Mutex
 	totals decoderStats
@@ -41,6 +42,36 @@ type chooser struct {
 type decoderStats struct {
 	copies, fallbacks, readBacks, skipped, units, grown int64
 }
+
+// secondChance says when a GPU that failed at a stream is tried again: streams change what
+// they use, and damage passes. It counts keyframes, from where alone a decoder can begin; each
+// try waits for twice as many.
+type secondChance struct {
+	failed      bool // it has decoded some of this stream
+	tries, keys int
+}
+
+const (
+	maxChances      = 3
+	firstChanceKeys = 8
+)
+
+// fail notes that the GPU has failed.
+func (s *secondChance) fail() { s.failed, s.keys = true, 0 }
+
+// key notes a keyframe that software has decoded.
+func (s *secondChance) key() { s.keys++ }
+
+// due reports whether the GPU should be tried with the next keyframe.
+func (s *secondChance) due() bool {
+	return s.failed && s.tries < maxChances && s.keys >= firstChanceKeys<<s.tries
+}
+
+// take uses one up.
+func (s *secondChance) take() { s.tries, s.keys = s.tries+1, 0 }
+
+// errAgain is the reason for leaving software.
+var errAgain = errors.New("player: the GPU is tried again")
 
 // errSink says that what decodes on the GPU has nobody to show it.
 var errSink = errors.New("player: the output cannot show pictures in the GPU's memory")
@@ -176,6 +207,11 @@ func (c *chooser) Send(au *media.AccessUnit) error {
 		c.change(errSink)
 	} else if c.cause != nil && c.cur != nil && au != nil && au.Key {
 		c.change(c.cause)
+	} else if g == nil && c.cur != nil && au != nil && au.Key && c.again.due() {
+		c.again.take()
+		if c.noGPU = false; c.gpuDevice() != nil {
+			c.change(errAgain)
+		}
 	}
 	if c.old != nil {
 		return media.ErrAgain
@@ -197,7 +233,11 @@ func (c *chooser) Send(au *media.AccessUnit) error {
 			return err
 		}
 	}
+	key := au != nil && au.Key // it is given away
 	err := c.cur.Send(au)
+	if key && err == nil && c.gpu == nil {
+		c.again.key()
+	}
 	if c.gpu == nil || err == nil || err == media.ErrAgain {
 		return err
 	}
@@ -205,12 +245,14 @@ func (c *chooser) Send(au *media.AccessUnit) error {
 	case errors.Is(err, media.ErrNotSupported):
 		// The unit is still ours: another decoder may begin with it.
 		c.noGPU = true
+		c.again.fail()
 		c.change(err)
 		return media.ErrAgain
 	case errors.Is(err, media.ErrDeviceLost):
 		c.change(err)
 	case errors.Is(err, vkvideo.ErrDecode):
 		c.noGPU = true
+		c.again.fail()
 		c.cause = err // from the next keyframe on
 	}
 	return err
@@ -229,7 +271,7 @@ func (c *chooser) restream(st *media.Stream) {
 		c.retire()
 	}
 	c.stream = *st
-	c.noGPU, c.cause, c.draining = false, nil, false
+	c.noGPU, c.cause, c.draining, c.again = false, nil, false, secondChance{}
 }
 
 // Receive returns the next frame; see [VideoDecoder].

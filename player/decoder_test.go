@@ -264,3 +264,25 @@ func TestDecodingMoves(t *testing.T) {
 		})
 	}
 }
+
+// TestSecondChances: a GPU that failed is tried again after 8, 16 and 32 keyframes, and then
+// left alone; one that never worked is not.
+func TestSecondChances(t *testing.T) {
+	var c secondChance
+	var at []int
+	for n := range 1000 {
+		if c.due() {
+			c.take()
+			at = append(at, n)
+			c.fail() // again, with that very keyframe
+		}
+		c.key()
+		if n == 99 {
+			c.fail()
+		}
+	}
+	// The keyframe that fails on the GPU is decoded in software and counts.
+	if want := []int{108, 124, 156}; !slices.Equal(at, want) {
+		t.Errorf("tried at keyframes %v, want %v", at, want)
+	}
+}
