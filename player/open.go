@@ -56,9 +56,9 @@ const (
 	// frameRefill is how many places must be free before the decoder, asleep at a full
 	// ring, is woken: a wake-up costs more than a frame's way through the ring.
 	frameRefill = 4
-	// hereAhead is how many pictures the presenting goroutine keeps ready when it decodes: a
-	// GPU takes a few milliseconds from being asked to being done.
-	hereAhead = 4
+	// hereLeft is how many pictures are still ready when the presenting goroutine, where it
+	// decodes, makes more: a GPU takes a few milliseconds from being asked to being done.
+	hereLeft = 3
 	// primeFrames is how many decoded frames let time run.
 	primeFrames = 2
 	// inFlight is how many frames the renderer may hold until the GPU is done with them.

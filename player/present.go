@@ -49,6 +49,7 @@ type presenter struct {
 	rebuilds int
 	noGPU    bool // the sink does not show pictures in GPU memory
 
+	filling      bool          // where this goroutine decodes: until the ring is full
 	begun        bool          // the sink has said that it takes a picture
 	blockedSince media.Instant // when it began to say that it does not, 0 while it does
 	covered      bool          // the window system says that nobody can see the window

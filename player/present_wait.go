@@ -116,16 +116,27 @@ func (p *Player) sleepUntil() func(media.Instant) {
 // decodeTime is how long before a picture is due nothing is decoded any more.
 const decodeTime = time.Millisecond
 
-// decode decodes one packet, if that is this goroutine's, there is time for it until t, and
-// pictures are wanted; else it reports false.
-func (s *presenter) decode(t media.Instant) bool {
+// decode decodes what is wanted, if that is this goroutine's and there is time for it until
+// t; false when there was nothing to do. Several pictures in a row cost less than one at a
+// time: what the driver needs of the processor's caches is there for all but the first.
+func (s *presenter) decode(t media.Instant) (did bool) {
 	p := s.p
-	if !p.here.Load() || s.hasHead && t.Sub(clock.Now()) < decodeTime {
-		return false
+	for p.here.Load() && s.wants() && (!s.hasHead || t.Sub(clock.Now()) >= decodeTime) && p.stage.step() {
+		if did = true; !s.hasHead && p.fq.Len() > 0 {
+			break // it is waited for
+		}
 	}
-	ahead := hereAhead
-	if p.live() {
-		ahead = p.fq.Cap()
+	return did
+}
+
+// wants reports whether more pictures should be decoded: live ones at once, others once few
+// are left, until the ring is full.
+func (s *presenter) wants() bool {
+	switch n := s.p.fq.Len(); {
+	case n == s.p.fq.Cap():
+		s.filling = false
+	case n <= hereLeft || s.p.live():
+		s.filling = true
 	}
-	return p.fq.Len() < ahead && p.stage.step()
+	return s.filling
 }
