@@ -535,23 +535,16 @@ func (v *Video) harvest() error {
 	if s == nil {
 		return nil
 	}
+	reached, err := v.done.Reached(v.c)
+	if err != nil {
+		return v.fail(fmt.Errorf("vkvideo: %w", err))
+	}
 	for i := range s.jobs {
-		j := &s.jobs[i]
-		if j.value == 0 {
-			continue
-		}
-		done, err := v.done.Done(v.c, j.value)
-		if err != nil {
-			return v.fail(fmt.Errorf("vkvideo: %w", err))
-		}
-		if done {
+		if j := &s.jobs[i]; j.value != 0 && j.value <= reached {
 			v.result(s, i)
 		}
 	}
-	for len(s.retired) > 0 {
-		if done, err := v.done.Done(v.c, s.retired[0].value); err != nil || !done {
-			break
-		}
+	for len(s.retired) > 0 && s.retired[0].value <= reached {
 		s.session.FreeParameters(s.retired[0].parameters)
 		s.retired = append(s.retired[:0], s.retired[1:]...)
 	}

@@ -50,11 +50,26 @@ func (t *Timeline) Done(c *dl.Caller, v uint64) (bool, error) {
 	if v <= t.done {
 		return true, nil
 	}
+	err := t.read(c)
+	return v <= t.done, err
+}
+
+// Reached returns how far the work is that was submitted; it asks the driver unless all of
+// it is done.
+// Errors: media.ErrDeviceLost.
+func (t *Timeline) Reached(c *dl.Caller) (v uint64, err error) {
+	if t.done < t.Next {
+		err = t.read(c)
+	}
+	return t.done, err
+}
+
+func (t *Timeline) read(c *dl.Caller) error {
 	if r := t.d.Commands.GetSemaphoreCounterValue(c, t.d.Handle, t.Handle, &t.value); r < 0 {
-		return false, fmt.Errorf("gpu: read a timeline: %w", r)
+		return fmt.Errorf("gpu: read a timeline: %w", r)
 	}
 	t.done = t.value
-	return v <= t.done, nil
+	return nil
 }
 
 // Wait waits until the timeline reaches v, at most for timeout.
