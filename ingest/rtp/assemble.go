@@ -153,7 +153,7 @@ func (t *track) finish(now media.Instant) {
 		t.s.progress()
 		return
 	}
-	au := media.AccessUnit{
+	t.out = media.AccessUnit{
 		Data: u.Data, Stream: t.index,
 		PTS: media.Timestamp(at.Sub(t.s.epoch)), DTS: media.NoTimestamp, Duration: media.NoTimestamp,
 		Timebase: media.Nanoseconds, Key: u.Key, Discontinuity: t.gap || u.Damaged,
@@ -162,10 +162,10 @@ func (t *track) finish(now media.Instant) {
 	}
 	*u, t.gap = unitInWork{}, false
 	if !t.selected.Load() {
-		au.Release()
+		t.out.Release()
 		return
 	}
-	t.deliver(&au, now)
+	t.deliver(&t.out, now)
 }
 
 // fit reports whether the picture in work should be handed on, and looks for what it

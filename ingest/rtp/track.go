@@ -51,8 +51,9 @@ type track struct {
 
 	depack   payload.Depacketizer
 	unit     unitInWork
-	broken   bool // packets were lost just before the next one
-	gap      bool // the next unit does not follow the last one that was handed on
+	out      media.AccessUnit // being handed on; here, because its address goes away
+	broken   bool             // packets were lost just before the next one
+	gap      bool             // the next unit does not follow the last one that was handed on
 	waitKey  bool
 	waiting  media.Instant // for a key frame since
 	largest  int           // unit of late
