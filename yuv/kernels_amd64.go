@@ -33,9 +33,9 @@ func nearBytes() int {
 	return max(cpuid.CPU.Cache.L2, 512<<10) / 2
 }
 
-// farBytes is how large a destination may be to stay in the caches. Zen recognizes stores
-// that run on through a picture and writes their lines without reading them first; two
-// rows in turn are two streams. TestOrders measures it.
+// farBytes is how large a destination may be to stay in the caches. Zen seems to
+// recognize stores that run on through a picture and to write their lines without reading
+// them first; two rows in turn are two streams. TestOrders measures it.
 func farBytes() int {
 	if cpuid.CPU.VendorID == cpuid.AMD {
 		return max(cpuid.CPU.Cache.L3, 32<<20) / 2
