@@ -65,13 +65,18 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			return nil, fmt.Errorf("%s: its frame rate is not known: %w", path, media.ErrNotSupported)
 		}
 		for _, n := range streams {
+			noGPU := false // that was said
 			for _, r := range runs {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
+				if noGPU && r.decoder == player.DecoderVulkan {
+					continue
+				}
 				fmt.Fprintf(o.Verbose, "%s, %d streams, %s\n", path, n, r.name)
 				if err := t.headline(ctx, o, path, v.FrameRate, n, r, meter); err != nil {
 					t.note("%s, %s: %s", filepath.Base(path), r.name, oneLine(err))
+					noGPU = noGPU || r.decoder == player.DecoderVulkan && errors.Is(err, media.ErrNotSupported)
 				}
 			}
 			t.sleepLoop(filepath.Base(path), n, v.FrameRate, min(o.Duration, 10*time.Second))
