@@ -54,25 +54,34 @@ func (c cadence) peek(x float64) float64 { return c.round(x) }
 // placeFixed finds the refresh for c.
 func (p *Pacer) placeFixed(now media.Instant, c *Candidate) place {
 	v := &p.vsync
-	x := v.Index(c.Due)
-	n := p.cadence.peek(x)
+	own := p.cadence.peek(v.Index(c.Due))
+	n := own
 	if p.target != 0 {
 		// Each refresh shows one frame.
 		n = max(n, math.Round(v.Index(p.target))+1)
 	}
-	outpaced := false
-	if c.HasNext {
-		// Each frame on its way takes a refresh of its own, and this one comes after them. A
-		// quarter of a refresh is what it may be late and still be quicker than it seems.
-		visible := max(v.Index(now), v.Index(p.last.actual)+float64(1+p.inFlight.n)) + 0.25
-		if p.last.actual == 0 {
-			visible = v.Index(now) + 0.25
-		}
-		next := p.cadence.peek(v.Index(c.NextDue))
-		outpaced = next <= max(n, visible)
+	if p.cfg.Live {
+		// What a live source sends may be here only when the refresh nearest to its moment
+		// has passed.
+		n = max(n, ceil(v.Index(now)))
 	}
-	target := v.At(n)
-	return place{target: target, submit: target.Add(-p.Lead()), outpaced: outpaced}
+	// Each frame on its way takes a refresh of its own, and this one comes after them. A
+	// quarter of a refresh is what it may be late and still be quicker than it seems.
+	visible := v.Index(now) + 0.25
+	if p.last.actual != 0 {
+		visible = max(visible, v.Index(p.last.actual)+float64(1+p.inFlight.n)+0.25)
+	}
+	pl := place{target: v.At(n)}
+	// Its own lies behind its moment (or so little before that the noise of the two may hide
+	// it), for which it waits as long as the source's jitter asks for: the next one will be in
+	// time as well.
+	pl.behind = p.cfg.Live && max(n, visible) >= own+1 &&
+		v.At(own) >= max(c.Due.Add(-p.live.Delay()/2), c.Ready.Add(reserveExtra))
+	pl.submit = pl.target.Add(-p.Lead())
+	if c.HasNext {
+		pl.outpaced = p.cadence.peek(v.Index(c.NextDue)) <= max(n, visible)
+	}
+	return pl
 }
 
 // seen takes note of a frame whose turn is over, shown or not.

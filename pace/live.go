@@ -219,6 +219,40 @@ const (
 	waitedLeast  = 2 * time.Millisecond
 )
 
+// patience counts frames of a live source that wait for frames before them.
+type patience struct {
+	waited, inTime int // in a row
+	most           int // how many may wait; 0: waitedFrames
+}
+
+// waitedMost is how many frames may wait at most when dropping one has not helped: half a
+// minute of 60 fps.
+const waitedMost = 1800
+
+// waits reports whether a frame is to go because it and those before it wait for the
+// display. A frame that missed its refresh has taken that of the one behind it, which takes
+// the next one's: from a source as fast as the display all of them are late from then on.
+// No newer frame need be here to see that, as there must be for a frame to be outpaced.
+// Where the next ones are late again, by a renderer that takes longer than what is left
+// until their refreshes, dropping does not help, and is tried less and less.
+func (p *patience) waits(behind bool) bool {
+	p.most = max(p.most, waitedFrames)
+	if !behind {
+		p.waited = 0
+		if p.inTime++; p.inTime >= waitedMost {
+			p.most = waitedFrames
+		}
+		return false
+	}
+	p.inTime = 0
+	if p.waited++; p.waited <= p.most {
+		return false
+	}
+	p.waited = 0
+	p.most = min(4*p.most, waitedMost)
+	return true
+}
+
 // freshest shows what is newest as soon as the display takes it.
 func (p *Pacer) freshest(now media.Instant, c *Candidate) Decision {
 	if c.HasNext {

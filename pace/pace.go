@@ -86,6 +86,8 @@ type Pacer struct {
 	depth   depth
 	waited  int // frames of a live source in a row that waited for the display
 
+	patience patience
+
 	// extra is what the GPU's time adds to the lead; found from how late frames appear.
 	extra   time.Duration
 	minLate time.Duration // of the frames since count was 0
@@ -205,6 +207,8 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 			return p.drop(&c, now, media.DropOutpaced)
 		case late > max(p.cfg.LateTolerance, c.Duration) && !p.cfg.Live:
 			return p.drop(&c, now, media.DropLate)
+		case p.patience.waits(pl.behind):
+			return p.drop(&c, now, media.DropOutpaced)
 		}
 	}
 	return p.show(&c, &pl, late, false)
@@ -216,6 +220,8 @@ type place struct {
 	submit media.Instant // when to hand it over
 	// outpaced says that the frame behind it belongs there as well.
 	outpaced bool
+	// behind says that the refresh it was ready for is taken by frames before it.
+	behind bool
 }
 
 // place finds the moment at which c can be shown.
@@ -256,6 +262,7 @@ func (p *Pacer) Reset() {
 	p.shown, p.last.target, p.last.due, p.target = false, 0, 0, 0
 	p.inFlight.broken = true
 	p.frames.reset()
+	p.waited, p.patience = 0, patience{}
 	p.live.Reset()
 	p.depth = depth{}
 }
