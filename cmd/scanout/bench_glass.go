@@ -105,7 +105,7 @@ func benchGlass(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		}
 		t.add(r.row()...)
 	}
-	t.note("%dx%d H.264 at %d fps, about 4 Mbit/s, on loopback, %v each, in a window on Xvfb, which has no refresh: pictures are seen when they are drawn", glassWidth, glassHeight, liveRate, 3*o.Duration)
+	t.note("%dx%d H.264 at %d fps, about 4 Mbit/s, on loopback, %v each, in a window on Xvfb: pictures are seen when they are drawn; its Present extension counts 60 refreshes a second by a timer, and scanout keeps to that", glassWidth, glassHeight, liveRate, 3*o.Duration)
 	t.note("latency: from the sender's first packet of a picture until its number can be read in the X server's picture memory, looked at every millisecond; first: from the start of the program; CPU: of the whole process, start included")
 	return t, nil
 }
