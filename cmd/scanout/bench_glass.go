@@ -263,7 +263,7 @@ func openGlassScreen(ctx context.Context, dir string) (*glassScreen, error) {
 	}
 	if err != nil {
 		s.close()
-		return nil, fmt.Errorf("Xvfb did not start: %w", err)
+		return nil, fmt.Errorf("no start of Xvfb: %w", err)
 	}
 	return s, nil
 }

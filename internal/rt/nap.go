@@ -62,11 +62,6 @@ func piece(now, deadline media.Instant) media.Instant {
 	return min(deadline, now.Add(longestPiece))
 }
 
-// Yield lets goroutines go first that wait for the same processor; it costs 0.2 µs when
-// there are none. One that is not locked to its thread and waits in the kernel every few
-// milliseconds calls it before each wait: see [Napper].
-func Yield() { goyield() }
-
 // yield lets others go first and sees to it that the thread on which this one goes on has
 // exact timers: the kernel's usual slack is half of all lateness.
 func (n *Napper) yield() {

@@ -377,7 +377,7 @@ func (f *Frame) skipModeAllowed(r *headerParser) bool {
 	if f.Intra() || !f.ReferenceSelect || !s.EnableOrderHint {
 		return false
 	}
-	forward, backward, second := -1, -1, -1
+	forward, backward := -1, -1
 	hint := func(i int) uint8 { return f.OrderHints[LastFrame+i] }
 	for i := range RefsPerFrame {
 		switch d := s.relativeDist(hint(i), f.OrderHint); {
@@ -394,7 +394,8 @@ func (f *Frame) skipModeAllowed(r *headerParser) bool {
 	if forward < 0 {
 		return false
 	}
-	if second = backward; second < 0 {
+	second := backward
+	if second < 0 {
 		for i := range RefsPerFrame {
 			if s.relativeDist(hint(i), hint(forward)) < 0 && (second < 0 || s.relativeDist(hint(i), hint(second)) > 0) {
 				second = i

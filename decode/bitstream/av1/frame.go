@@ -392,7 +392,7 @@ func (f *Frame) setFrameRefs(r *headerParser) {
 	for i := range idx {
 		idx[i] = -1
 	}
-	idx[LastFrame-LastFrame], idx[GoldenFrame-LastFrame] = int(f.LastFrameIdx), int(f.GoldFrameIdx)
+	idx[0], idx[GoldenFrame-LastFrame] = int(f.LastFrameIdx), int(f.GoldFrameIdx)
 	var used [NumRefFrames]bool
 	used[f.LastFrameIdx], used[f.GoldFrameIdx] = true, true
 	current := 1 << (r.seq.OrderHintBits() - 1)
