@@ -482,6 +482,9 @@ func (d *Decoder) fillGap(h *SliceHeader, sps *SPS) (missing int) {
 			id: p.ID, marking: shortTerm, nonExisting: true, corrupt: p.Corrupt,
 			frameNum: num, frameNumWrap: int32(num), fieldPOC: p.PicOrderCnt,
 		}
+		// Where all references are long-term ones, which no stream may have before a gap,
+		// nothing slides out.
+		p.Missing.Operations = d.dpb.limit(p.Slot)
 		d.leave(p)
 		d.prevRefFrameNum = num
 	}
