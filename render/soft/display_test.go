@@ -33,7 +33,7 @@ func openWindow(t *testing.T, vars map[string]string, title string, width, heigh
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewWindow(Config{Window: win, Now: rt.Now, Sleep: rt.SleepUntil})
+	w, err := NewWindow(Config{Window: win, X11Present: true, Now: rt.Now, Sleep: rt.SleepUntil})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,9 @@ func (w *Window) watch() {
 			w.commits = f
 		}
 	case sdl.SystemX11:
+		if !w.cfg.X11Present {
+			return
+		}
 		name, err := x11.DisplayName(v.Display)
 		if err != nil {
 			return
