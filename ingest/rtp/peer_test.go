@@ -122,8 +122,9 @@ func TestSoundOfOthers(t *testing.T) {
 	}
 }
 
-// soundFrom receives what a program sends of file; ended is false when the program hung,
-// which gst-launch with a session does now and then before it has sent anything.
+// soundFrom receives what a program sends of file, to its RTCP BYE; ended is false when none
+// came in 20 s. The program is not waited for: gst-launch with a session says BYE and may
+// then wait for ever for the end of its RTCP.
 func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got []string, c Counters, ended bool) {
 	t.Helper()
 	port := freePorts(t)
@@ -156,15 +157,17 @@ func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got []string
 			err = fmt.Errorf("%w\n%s", err, out)
 		}
 		sent <- err
-		if ctx.Err() != nil {
-			s.Interrupt()
-		}
 	}()
+	defer context.AfterFunc(ctx, s.Interrupt)()
 	var au media.AccessUnit
 	last := media.NoTimestamp
 	for {
 		err := s.Read(&au)
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			<-sent
+			return nil, c, false
+		}
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -178,9 +181,11 @@ func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got []string
 		last = au.PTS
 		au.Release()
 	}
-	err = <-sent
-	if ctx.Err() != nil {
-		return nil, c, false
+	select {
+	case err = <-sent:
+	default:
+		stop()
+		<-sent
 	}
 	if err != nil {
 		t.Error(err)
