@@ -126,8 +126,9 @@ type Config struct {
 	Width, Height int
 	Fullscreen    bool
 	// Realtime asks for real-time priority for the thread that presents: SCHED_FIFO, else
-	// RealtimeKit, else a warning says why not. Frames are handed over ahead of their moment,
-	// so only a machine that is busy with other things needs it.
+	// RealtimeKit, else a warning says why not. Where the process may (as root), processors
+	// are kept from idling deeply, too, which costs power. Frames are handed over ahead of
+	// their moment, so only a machine that is busy with other things needs it.
 	Realtime bool
 	Title    string
 	// Refresh is the simulated display's rate in Hz for OutputOffscreen and OutputNull; 0

@@ -54,6 +54,7 @@ type Player struct {
 	aq     *ring.Ring[packet]
 	fq     *ring.Ring[picture]
 	waiter *rt.Waiter // wakes the presenting goroutine
+	thread *rt.Thread // the presenting goroutine's, while it has one; its alone
 	clk    *clock.Media
 	pacer  *pace.Pacer
 	// maxLatency is the pacer's contract, for the stages before it.

@@ -81,8 +81,9 @@ func (p *Player) present() error {
 	s.lookAtSink()
 	if p.ownsThread() {
 		// Exact timers: with the kernel's usual slack half of all lateness is its own choice.
-		thread := rt.Lock(rt.ThreadConfig{Priority: p.cfg.priority()})
-		defer thread.Unlock()
+		thread := rt.Lock(rt.ThreadConfig{Priority: p.cfg.priority(), KeepAwake: p.cfg.Realtime})
+		p.thread = thread
+		defer func() { p.thread = nil; thread.Unlock() }()
 		p.stats.setThread(thread.Scheduling())
 		if n := thread.Notes(); n != "" {
 			p.log.Warn("the presenting thread", "refused", n)

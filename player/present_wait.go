@@ -107,10 +107,16 @@ func (p *Player) sleep() rt.Sleep {
 
 // sleepUntil is how it sleeps until a moment.
 func (p *Player) sleepUntil() func(media.Instant) {
-	if p.ownsThread() {
-		return rt.SleepUntil
+	if !p.ownsThread() {
+		return new(rt.Napper).SleepUntil
 	}
-	return new(rt.Napper).SleepUntil
+	return func(t media.Instant) {
+		if p.thread == nil { // the output is still being opened
+			rt.SleepUntil(t)
+			return
+		}
+		p.thread.SleepUntil(t)
+	}
 }
 
 // decodeTime is how long before a picture is due nothing is decoded any more.

@@ -53,7 +53,7 @@ func wakeUps(ctx context.Context, o *benchOptions, t *benchTable, loaded bool) e
 			t.note("%s, %s: %s", load, name, l.Notes)
 		}
 	}
-	measure := func(m rt.Method, priority int, d time.Duration) (rt.Lateness, error) {
+	measure := func(m rt.Method, as yardstick, d time.Duration) (rt.Lateness, error) {
 		if ctx.Err() != nil {
 			return rt.Lateness{}, ctx.Err()
 		}
@@ -63,7 +63,7 @@ func wakeUps(ctx context.Context, o *benchOptions, t *benchTable, loaded bool) e
 		}
 		done := make(chan result)
 		go func() { // this one may be locked to its thread, and not every way wants that
-			l, err := rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: d, Priority: priority})
+			l, err := rt.MeasureLateness(rt.LatenessConfig{Method: m, Period: period, Duration: d, Priority: as.fifo, Awake: as.awake})
 			done <- result{l, err}
 		}()
 		r := <-done
@@ -73,28 +73,42 @@ func wakeUps(ctx context.Context, o *benchOptions, t *benchTable, loaded bool) e
 		if m == rt.ClockSleepFine {
 			continue // in turns with cyclictest
 		}
-		l, err := measure(m, 0, o.Duration)
+		l, err := measure(m, yardstick{}, o.Duration)
 		if err != nil {
 			return err
 		}
 		row(m.String(), l)
 	}
-	for _, fifo := range []int{0, 80} {
-		if err := beside(ctx, o, t, load, fifo, period, measure, row); err != nil {
+	for _, as := range []yardstick{{}, {awake: true}, {fifo: 80, awake: true}} {
+		if err := beside(ctx, o, t, load, as, period, measure, row); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// beside measures the timing thread and cyclictest in turns at one priority.
-func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fifo int, period time.Duration,
-	measure func(rt.Method, int, time.Duration) (rt.Lateness, error), row func(string, rt.Lateness)) error {
-	const rounds = 4
-	priority := "ordinary priority"
-	if fifo > 0 {
-		priority = fmt.Sprintf("SCHED_FIFO %d", fifo)
+// yardstick is what the timing thread and cyclictest ask of the system. Left to itself
+// cyclictest keeps the processors awake, for any priority.
+type yardstick struct {
+	fifo  int // priority, 0 for an ordinary one
+	awake bool
+}
+
+func (y yardstick) String() string {
+	s := "ordinary priority"
+	if y.fifo > 0 {
+		s = fmt.Sprintf("SCHED_FIFO %d", y.fifo)
 	}
+	if y.awake {
+		s += ", processors kept awake"
+	}
+	return s
+}
+
+// beside measures the timing thread and cyclictest in turns, both as the same.
+func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, as yardstick, period time.Duration,
+	measure func(rt.Method, yardstick, time.Duration) (rt.Lateness, error), row func(string, rt.Lateness)) error {
+	const rounds = 4
 	var ours rt.Lateness
 	var theirs latencyHistogram
 	var missing error
@@ -108,11 +122,11 @@ func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fi
 	}
 	for range rounds {
 		settle()
-		l, err := measure(rt.ClockSleepFine, fifo, o.Duration/rounds)
+		l, err := measure(rt.ClockSleepFine, as, o.Duration/rounds)
 		if err != nil {
 			return err
 		}
-		if fifo > 0 && l.Notes != "" {
+		if as.fifo > 0 && l.Notes != "" {
 			t.note("%s: no rows with real-time priority: %s", load, l.Notes)
 			return nil
 		}
@@ -120,17 +134,17 @@ func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fi
 		if missing == nil {
 			settle()
 			var h latencyHistogram
-			if h, missing = cyclictest(ctx, period, o.Duration/rounds, fifo); missing == nil {
+			if h, missing = cyclictest(ctx, period, o.Duration/rounds, as); missing == nil {
 				theirs.join(h)
 			}
 		}
 	}
-	row("timing thread: "+rt.ClockSleepFine.String()+", "+priority, ours)
+	row("timing thread: "+rt.ClockSleepFine.String()+", "+as.String(), ours)
 	if missing != nil {
 		t.note("cyclictest: %v", missing)
 		return nil
 	}
-	t.add(load, "cyclictest (C), "+priority, theirs.mean(), float64(theirs.at(0.5)), float64(theirs.at(0.99)), float64(theirs.max), "–", theirs.over, "–")
+	t.add(load, "cyclictest (C), "+as.String(), theirs.mean(), float64(theirs.at(0.5)), float64(theirs.at(0.99)), float64(theirs.max), "–", theirs.over, "–")
 	if p99 := theirs.at(0.99); p99 > 0 {
 		ratio := float64(ours.P99.Microseconds()) / float64(p99)
 		verdict := fmt.Sprintf("goal: at most %.1f", schedulerGoal)
@@ -142,7 +156,7 @@ func beside(ctx context.Context, o *benchOptions, t *benchTable, load string, fi
 		default:
 			verdict += ", reached"
 		}
-		t.note("%s, %s: the timing thread's p99 is %.2f × cyclictest's (%s)", load, priority, ratio, verdict)
+		t.note("%s, %s: the timing thread's p99 is %.2f × cyclictest's (%s)", load, as, ratio, verdict)
 	}
 	return nil
 }
@@ -197,16 +211,19 @@ func makeGarbage(ctx context.Context) {
 
 // cyclictest runs the kernel developers' tool for the same period, the machine's own
 // yardstick.
-func cyclictest(ctx context.Context, period, d time.Duration, fifo int) (h latencyHistogram, err error) {
+func cyclictest(ctx context.Context, period, d time.Duration, as yardstick) (h latencyHistogram, err error) {
 	path, err := exec.LookPath("cyclictest")
 	if err != nil {
 		return h, fmt.Errorf("not installed: %s", install("rt-tests", "realtime-tests", "rt-tests"))
 	}
 	args := []string{"-q", "-t1", "-i", strconv.Itoa(int(period / time.Microsecond)), "-l", strconv.Itoa(max(int(d/period), 1)), "-h", "20000"}
-	if fifo > 0 {
-		args = append(args, "-p", strconv.Itoa(fifo))
+	if as.fifo > 0 {
+		args = append(args, "-p", strconv.Itoa(as.fifo))
 	} else {
 		args = append(args, "--policy=other")
+	}
+	if !as.awake {
+		args = append(args, "--laptop")
 	}
 	out, err := exec.CommandContext(ctx, path, args...).Output()
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	LockedTicker                  // time.Ticker on a locked thread
 	Timerfd                       // blocking read of a timerfd on a locked thread
 	ClockSleep                    // clock_nanosleep, absolute, on a locked thread
-	ClockSleepFine                // the same with a timer slack of 1 ns: what Thread does
+	ClockSleepFine                // the same with a timer slack of 1 ns, in two steps: what Thread does
 	ClockSleepSpin                // the same, spinning for the last stretch
 	ClockSleepAdapt               // the same, spinning no longer than this machine needs
 	WaiterSleep                   // Waiter.Wait with a deadline, timer slack of 1 ns
@@ -28,7 +28,7 @@ const (
 
 var methodNames = [...]string{
 	"time.Sleep", "time.Ticker", "Ticker + LockOSThread", "timerfd", "clock_nanosleep",
-	"clock_nanosleep + slack 1 ns", "clock_nanosleep + spin", "clock_nanosleep + adaptive spin", "futex deadline", "yield and clock_nanosleep",
+	"clock_nanosleep in two steps + slack 1 ns", "clock_nanosleep + spin", "clock_nanosleep + adaptive spin", "futex deadline", "yield and clock_nanosleep",
 }
 
 func (m Method) String() string {
@@ -50,7 +50,8 @@ type LatenessConfig struct {
 	Period   time.Duration
 	Duration time.Duration
 	Spin     time.Duration // of ClockSleepSpin, and at most of ClockSleepAdapt; 0 is 200 µs
-	Priority int           // SCHED_FIFO priority of locked threads, 0 for none
+	Priority int           // SCHED_FIFO priority of Thread's ways, 0 for none
+	Awake    bool          // ThreadConfig.KeepAwake of Thread's ways
 }
 
 // Lateness is how late the wake-ups were.
@@ -163,11 +164,11 @@ type sleeper struct {
 func (s *sleeper) start() error {
 	switch s.cfg.Method {
 	case ClockSleepFine, WaiterSleep:
-		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority})
+		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, KeepAwake: s.cfg.Awake})
 	case ClockSleepSpin:
-		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, Spin: s.cfg.Spin})
+		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, KeepAwake: s.cfg.Awake, Spin: s.cfg.Spin})
 	case ClockSleepAdapt:
-		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, Spin: s.cfg.Spin, Adaptive: true})
+		s.thread = Lock(ThreadConfig{Priority: s.cfg.Priority, KeepAwake: s.cfg.Awake, Spin: s.cfg.Spin, Adaptive: true})
 	case LockedTicker, Timerfd, ClockSleep:
 		runtime.LockOSThread()
 	}

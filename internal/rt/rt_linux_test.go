@@ -1,6 +1,7 @@
 package rt
 
 import (
+	"os"
 	"runtime"
 	"testing"
 
@@ -77,6 +78,36 @@ func TestThreadIsSetUpAndRestored(t *testing.T) {
 	}
 	if now != before || slack() != s || policy() != p {
 		t.Errorf("after Unlock: affinity %v, slack %d, policy %d; before %v, %d, %d", now, slack(), policy(), before, s, p)
+	}
+}
+
+// TestKeepAwake: the request lasts from Lock to Unlock, and is only said to be there if it is.
+func TestKeepAwake(t *testing.T) {
+	const device = "/dev/cpu_dma_latency"
+	open := func() (n int) {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("needs /proc: ", err)
+		}
+		for _, fd := range fds {
+			if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); to == device {
+				n++
+			}
+		}
+		return n
+	}
+	want, suffix := 0, ""
+	if f, err := os.OpenFile(device, os.O_WRONLY, 0); err == nil {
+		f.Close()
+		want, suffix = 1, ", processors kept awake"
+	}
+	th := Lock(ThreadConfig{KeepAwake: true})
+	if n, how := open(), th.Scheduling(); n != want || how != "ordinary priority"+suffix {
+		t.Errorf("%d times open, want %d; %q", n, want, how)
+	}
+	th.Unlock()
+	if n := open(); n != 0 {
+		t.Errorf("%d times open after Unlock", n)
 	}
 }
 

@@ -14,6 +14,10 @@ type ThreadConfig struct {
 	// Priority is the SCHED_FIFO priority, 1…99; 0 leaves the ordinary scheduler. Where the
 	// kernel refuses it, RealtimeKit is asked, which desktops have for this.
 	Priority int
+	// KeepAwake keeps the processors from idling deeply while the thread is locked, as audio
+	// servers do: one that sleeps takes 10 to 100 µs to wake. It costs power and takes root
+	// (a latency of 0 in /dev/cpu_dma_latency); [Thread.Scheduling] says whether it was got.
+	KeepAwake bool
 	// CPUs restricts the thread to these processors; empty leaves it alone.
 	CPUs []int
 	// Spin is how much of the end of each sleep is spent spinning. It buys lateness below
@@ -57,22 +61,30 @@ func (t *Thread) Unlock() {
 func (t *Thread) Notes() string { return strings.Join(t.notes, "; ") }
 
 // Scheduling says how the thread is scheduled: "ordinary priority", "SCHED_FIFO 10" or
-// "SCHED_RR 10 by RealtimeKit".
+// "SCHED_RR 10 by RealtimeKit", and ", processors kept awake" if they are.
 func (t *Thread) Scheduling() string { return t.how }
 
 // Spin returns how much of the end of a sleep is spent spinning at present.
 func (t *Thread) Spin() time.Duration { return t.spin }
 
+// approach is how long before its deadline a thread takes back its processor of Go's. That
+// may wake Go's monitor thread, which costs 50 µs and more on a virtual machine: better
+// before the deadline than after it.
+const approach = 250 * time.Microsecond
+
 // SleepUntil sleeps, then spins, until deadline.
 // Units: deadline is absolute, ns of CLOCK_MONOTONIC.
 func (t *Thread) SleepUntil(deadline media.Instant) {
 	at := deadline.Add(-t.spin)
-	if t.adapt != nil {
-		asleep := Now() < at
-		SleepUntil(at)
-		t.learn(at, asleep)
-	} else {
-		SleepUntil(at)
+	now := Now()
+	if early := at.Add(-approach); now < early {
+		SleepUntil(early)
+	}
+	if now < at {
+		holdUntil(at)
+		if t.adapt != nil {
+			t.learn(at, true)
+		}
 	}
 	if t.spin > 0 {
 		spinUntil(deadline)

@@ -2,6 +2,7 @@ package rt
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,6 +11,7 @@ type threadState struct {
 	slack    int // ns, 0 when not changed
 	sched    *unix.SchedAttr
 	affinity *unix.CPUSet
+	awake    *os.File // while it is open the processors do not idle deeply
 }
 
 func (t *Thread) setUp(cfg ThreadConfig) {
@@ -27,6 +29,24 @@ func (t *Thread) setUp(cfg ThreadConfig) {
 	if cfg.Priority > 0 {
 		t.setFIFO(cfg.Priority)
 	}
+	if cfg.KeepAwake {
+		t.keepAwake()
+	}
+}
+
+// keepAwake asks for a wake-up latency of 0 µs, as long as the file is open. Source: the
+// kernel's Documentation/power/pm_qos_interface.rst.
+func (t *Thread) keepAwake() {
+	f, err := os.OpenFile("/dev/cpu_dma_latency", os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	if _, err := f.Write(make([]byte, 4)); err != nil {
+		f.Close()
+		return
+	}
+	t.saved.awake = f
+	t.how += ", processors kept awake"
 }
 
 func (t *Thread) setAffinity(cpus []int) {
@@ -70,6 +90,9 @@ func (t *Thread) setFIFO(priority int) {
 }
 
 func (t *Thread) restore() {
+	if t.saved.awake != nil {
+		t.saved.awake.Close()
+	}
 	// Going back to less cannot fail in a way that anybody could act on.
 	if t.saved.sched != nil {
 		_ = unix.SchedSetAttr(0, t.saved.sched, 0)
