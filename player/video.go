@@ -27,8 +27,10 @@ type videoStage struct {
 	out    videoOut
 	serial uint32
 	failed int
-	pk     packet    // here, because its address goes to the decoder
-	spill  []picture // that the frame ring, full, did not take from the presenting goroutine
+	// skipping drops what comes before the next keyframe.
+	skipping bool
+	pk       packet    // here, because its address goes to the decoder
+	spill    []picture // that the frame ring, full, did not take from the presenting goroutine
 }
 
 func newVideoStage(p *Player) *videoStage {
@@ -143,11 +145,11 @@ func (v *videoStage) decode() bool {
 		return true
 	}
 	if pk.serial != v.serial {
-		v.serial = pk.serial
+		v.serial, v.skipping = pk.serial, false
 		p.vdec.Flush(v.serial)
 		out.restart()
 	}
-	if p.skipToLive(pk) {
+	if v.skipToLive(clock.Now()) {
 		return true
 	}
 	unit := &pk.au
@@ -191,14 +193,22 @@ func (v *videoStage) decode() bool {
 	return true
 }
 
-// skipToLive drops a unit of a live source that is older than the contract allows when a
-// keyframe waits behind it: decoding starts again there, instead of working through what
-// nobody will be shown.
-func (p *Player) skipToLive(pk *packet) bool {
+// skipToLive drops the unit at hand when it is of a live source, older than the contract
+// allows, and a keyframe waits behind it: decoding starts again there, instead of working
+// through what nobody will be shown. All units up to that keyframe go with it, also those
+// that are young enough: what they refer to is gone.
+func (v *videoStage) skipToLive(now media.Instant) bool {
+	p, pk := v.p, &v.pk
 	if pk.what != packetUnit || !p.live() {
 		return false
 	}
-	if p.keys.Load() <= 0 || pk.au.Received == 0 || clock.Now().Sub(pk.au.Received) <= p.maxLatency {
+	if pk.au.Key {
+		v.skipping = false
+	}
+	if p.keys.Load() > 0 && pk.au.Received != 0 && now.Sub(pk.au.Received) > p.maxLatency {
+		v.skipping = true
+	}
+	if !v.skipping {
 		return false
 	}
 	pk.au.Release()

@@ -1,0 +1,68 @@
+package player
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/media"
+)
+
+// recordingDecoder notes the timestamps of what it is sent and decodes nothing.
+type recordingDecoder struct{ sent []media.Timestamp }
+
+func (d *recordingDecoder) Send(au *media.AccessUnit) error {
+	d.sent = append(d.sent, au.PTS)
+	return nil
+}
+func (d *recordingDecoder) Receive() (*media.Frame, error) { return nil, media.ErrAgain }
+func (d *recordingDecoder) Flush(uint32)                   {}
+func (d *recordingDecoder) Close() error                   { return nil }
+
+// TestSkipsToTheKeyframe: once a unit was left out because it was too old, nothing up to the
+// next keyframe is decoded, however young: it would be shown with pieces of old pictures.
+func TestSkipsToTheKeyframe(t *testing.T) {
+	old, young := clock.Now().Add(-time.Hour), clock.Now().Add(time.Hour)
+	for _, c := range []struct {
+		name  string
+		units string // k, K: a keyframe, p, P: none; small letters are old
+		want  []media.Timestamp
+		drops int64
+	}{
+		{"all in time", "KPPKPP", []media.Timestamp{0, 1, 2, 3, 4, 5}, 0},
+		{"old, and a keyframe behind", "KppKP", []media.Timestamp{0, 3, 4}, 2},
+		{"young ones between", "KpPPKP", []media.Timestamp{0, 4, 5}, 3},
+		{"no keyframe behind", "Kppp", []media.Timestamp{0, 1, 2, 3}, 0},
+		{"an old keyframe before another", "KpPkPPKP", []media.Timestamp{0, 6, 7}, 5},
+		{"an old keyframe, the last", "KpPkPP", []media.Timestamp{0, 3, 4, 5}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &recordingDecoder{}
+			p := &Player{vdec: d, info: &media.Info{Live: true, LocalTime: true}, video: &media.Stream{}, maxLatency: 250 * time.Millisecond}
+			v := newVideoStage(p)
+			var units []packet
+			for i, u := range c.units {
+				pk := packet{au: media.AccessUnit{PTS: media.Timestamp(i), Key: u == 'k' || u == 'K', Received: young}}
+				if u >= 'a' {
+					pk.au.Received = old
+				}
+				if pk.au.Key {
+					p.keys.Add(1)
+				}
+				units = append(units, pk)
+			}
+			for _, v.pk = range units {
+				if !v.decode() {
+					t.Fatal("the stage ends")
+				}
+			}
+			if n := p.stats.drops[media.DropLive].Load(); !slices.Equal(d.sent, c.want) || n != c.drops {
+				t.Errorf("decoded %v and dropped %d, want %v and %d", d.sent, n, c.want, c.drops)
+			}
+			if n := p.keys.Load(); n != 0 {
+				t.Errorf("%d keyframes are still counted", n)
+			}
+		})
+	}
+}
