@@ -102,7 +102,8 @@ func (t *track) overrun() {
 }
 
 // keyPatience is how long pictures are held back for a key frame after damage, and
-// firstPatience at the beginning, for senders that never send one (intra refresh).
+// firstPatience at the beginning of each sender, for those that never send one (intra
+// refresh): what the decoder still has is another sender's, perhaps of another size.
 const (
 	keyPatience   = time.Second
 	firstPatience = 10 * time.Second
@@ -183,7 +184,7 @@ func (t *track) fit(now media.Instant) bool {
 	}
 	if t.waitKey {
 		patience := keyPatience
-		if t.c.Units == 0 {
+		if !t.shown {
 			patience = firstPatience
 		}
 		if t.waiting == 0 {
@@ -198,6 +199,7 @@ func (t *track) fit(now media.Instant) bool {
 		}
 		t.waitKey, t.waiting = false, 0
 	}
+	t.shown = t.shown || whole
 	return whole
 }
 

@@ -55,6 +55,7 @@ type track struct {
 	broken   bool             // packets were lost just before the next one
 	gap      bool             // the next unit does not follow the last one that was handed on
 	waitKey  bool
+	shown    bool          // a picture of this sender was handed on
 	waiting  media.Instant // for a key frame since
 	largest  int           // unit of late
 	picture  payload.Picture
@@ -244,10 +245,7 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 	if t.format == nil || t.format.PayloadType == anyType {
 		t.settle(h.pt)
 	}
-	at := p.Received
-	if at == 0 || at > now {
-		at = now
-	}
+	at := arrival(p, now)
 	ts := int64(h.ts)
 	if t.began {
 		ts = clock.Unwrap(uint64(h.ts), clock.BitsRTP, t.lastTS)
@@ -282,6 +280,15 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		t.delay.Reset()
 	}
 	t.drain(now)
+}
+
+// arrival is when a packet came: a receiver that was held up takes many at once, and how long
+// somebody has been silent does not depend on that.
+func arrival(p *udp.Packet, now media.Instant) media.Instant {
+	if p.Received == 0 || p.Received > now {
+		return now
+	}
+	return p.Received
 }
 
 // settle fixes the payload type by the first packet of the first sender.
@@ -423,9 +430,10 @@ const (
 // Ownership: takes p when it is not.
 func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) bool {
 	s := &t.sender
+	at := arrival(p, now)
 	if s.live && h.ssrc == s.ssrc && p.From == s.from {
 		// Behind a goodbye it is the sender's tail, not another sender (RFC 3550, 6.2.1).
-		s.heard = now
+		s.heard = max(s.heard, at)
 		return true
 	}
 	if t.media.From.IsValid() && p.From.Addr() != t.media.From {
@@ -441,7 +449,7 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 		case p.From.Addr() == s.from.Addr():
 			need = takeSameHost
 		}
-		if now.Sub(s.heard) < need {
+		if at.Sub(s.heard) < need {
 			t.c.Foreign++
 			t.conn.Release(p)
 			return false
@@ -460,7 +468,7 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 		}
 		first := c.pkt
 		c.pkt, c.used = udp.Packet{}, false
-		t.take(p.From, h.ssrc, now)
+		t.take(p.From, h.ssrc, at, now)
 		if fh, fbody, ok := parseHeader(first.Data); ok {
 			t.insert(&first, &fh, fbody, now)
 		} else {
@@ -478,8 +486,8 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 	return false
 }
 
-// take makes somebody the sender.
-func (t *track) take(from netip.AddrPort, ssrc uint32, now media.Instant) {
+// take makes somebody the sender, who was heard at an instant.
+func (t *track) take(from netip.AddrPort, ssrc uint32, heard, now media.Instant) {
 	s := &t.sender
 	again := s.live
 	if again {
@@ -499,10 +507,10 @@ func (t *track) take(from netip.AddrPort, ssrc uint32, now media.Instant) {
 		if t.pictures {
 			t.wantKey(now)
 		}
-		t.broken, t.gap = false, true
+		t.broken, t.gap, t.shown = false, true, false
 	}
 	t.c.Sources++
-	s.live, s.bye, s.from, s.ssrc, s.heard = true, false, from, ssrc, now
+	s.live, s.bye, s.from, s.ssrc, s.heard = true, false, from, ssrc, heard
 	t.back.newSender(ssrc)
 }
 

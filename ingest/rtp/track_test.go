@@ -30,6 +30,8 @@ type stand struct {
 	*Source
 	t   testing.TB
 	now media.Instant
+	// catch takes packets instead, as a socket that nobody reads does.
+	catch *[]udp.Packet
 }
 
 func newStand(t testing.TB, url string, change func(*Config)) *stand {
@@ -69,9 +71,14 @@ func rtpPacket(seq uint16, ts, ssrc uint32, pt uint8, marker bool, payload ...by
 }
 
 func (s *stand) put(stream int, from netip.AddrPort, b []byte) {
+	p := udp.Packet{Data: b, From: from, Received: s.now}
+	if s.catch != nil {
+		*s.catch = append(*s.catch, p)
+		return
+	}
 	t := s.tracks[stream]
 	t.mu.Lock()
-	t.receive(&udp.Packet{Data: b, From: from, Received: s.now}, s.now)
+	t.receive(&p, s.now)
 	t.advance(s.now)
 	t.mu.Unlock()
 }
@@ -102,6 +109,9 @@ func (s *stand) take() (out []media.AccessUnit) {
 	}
 	return out
 }
+
+// patient keeps what is not read.
+func patient(c *Config) { c.MaxLatency = 10 * time.Second }
 
 // frame sends a picture of three packets.
 func (s *stand) frame(from netip.AddrPort, ssrc uint32, n int, key bool, lose ...int) {
@@ -259,6 +269,57 @@ func TestSourceStartsAgain(t *testing.T) {
 	s.frame(other, 11, 3, false)
 	if got := s.take(); len(got) != 2 {
 		t.Errorf("%d units of the third sender", len(got))
+	}
+}
+
+// TestNewSenderBeginsWithAKeyFrame: pictures of another sender refer to nothing that the
+// decoder has, however long its key frame is in coming, unless it seems never to send one.
+func TestNewSenderBeginsWithAKeyFrame(t *testing.T) {
+	s := newStand(t, h264URL, patient)
+	for n := range 60 {
+		s.frame(home, 7, n, n == 0)
+	}
+	s.idle(500 * time.Millisecond)
+	s.take()
+	for n := 1000; n < 1180; n++ {
+		s.frame(home, 9, n, n == 1150)
+	}
+	got, c := s.take(), s.Stats()[0]
+	if len(got) != 30 || !got[0].Key || c.Sources != 2 {
+		t.Fatalf("%d units of 30 from the key frame on, which came after 2.5 s: %+v", len(got), c)
+	}
+	s.idle(500 * time.Millisecond)
+	for n := 3000; n < 3900; n++ {
+		s.frame(home, 11, n, false)
+	}
+	if got := s.take(); len(got) == 0 || len(got) > 320 {
+		t.Errorf("%d units of the 5 s after the first 10 s of a sender without key frames", len(got))
+	}
+}
+
+// TestSourceStartsAgainDuringAStall: how long a sender has been silent is told by when packets
+// came, not by when a receiver that was held up has read them.
+func TestSourceStartsAgainDuringAStall(t *testing.T) {
+	for _, again := range []netip.AddrPort{home, netip.AddrPortFrom(home.Addr(), 6000)} {
+		s := newStand(t, h264URL, patient)
+		s.frame(home, 7, 0, true)
+		var packets []udp.Packet
+		s.catch = &packets
+		for n := 1; n < 10; n++ {
+			s.frame(home, 7, n, false)
+		}
+		s.now = s.now.Add(350 * time.Millisecond)
+		for n := 1000; n < 1010; n++ {
+			s.frame(again, 9, n, n == 1000)
+		}
+		s.catch = nil
+		tr := s.tracks[0]
+		for i := range packets {
+			tr.receive(&packets[i], s.now)
+		}
+		if got, c := s.take(), s.Stats()[0]; len(got) != 20 || c.Foreign != 0 || c.Sources != 2 {
+			t.Errorf("%v: %d units of 20: %+v", again, len(got), c)
+		}
 	}
 }
 
