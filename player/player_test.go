@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scanout-av/scanout/ingest/pattern"
+	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/player"
 )
@@ -103,6 +105,19 @@ func TestPacedWithSound(t *testing.T) {
 	if !strings.Contains(s.Audio, "null") {
 		t.Errorf("audio is %q", s.Audio)
 	}
+}
+
+// TestSoundSetsInLate plays on a display with the media's own rate: the second picture has no
+// moment before the sound is heard, and its turn after that.
+func TestSoundSetsInLate(t *testing.T) {
+	avtest.Try(t, func() error {
+		n := &numbers{t: t}
+		play(t, player.Config{Media: small + "duration=200ms", Output: player.OutputNull, Audio: player.AudioNull, OnPresent: n.add})
+		if len(n.seen) < 2 || n.seen[1] != 1 {
+			return fmt.Errorf("the pictures %v were shown, want 1 behind 0", n.seen)
+		}
+		return nil
+	})
 }
 
 func TestLimits(t *testing.T) {

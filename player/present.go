@@ -374,7 +374,10 @@ func (s *presenter) round() (done bool, err error) {
 	if !s.primed && !s.prime(now) {
 		return false, nil
 	}
-	s.listen(now)
+	if !s.listen(now) {
+		s.rest(now.Add(primeStep))
+		return false, nil
+	}
 	s.setSpeed(now)
 	if p.pacer.Config().Policy == pace.PolicyFreshest && !s.begun {
 		// What is freshest is known when the display can take it.

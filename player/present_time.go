@@ -69,42 +69,40 @@ func (s *presenter) candidate(at time.Duration) (c pace.Candidate, ok bool) {
 	return c, true
 }
 
-// listen lets the clock follow the sound.
-func (s *presenter) listen(now media.Instant) {
+// listen lets the clock follow the sound; false while the picture is held at its first frame
+// until it is heard. What is behind that frame has no moment before.
+func (s *presenter) listen(now media.Instant) bool {
 	p := s.p
-	if p.asink == nil {
-		return
+	if p.asink == nil || p.free.Load() == s.serial {
+		return true
 	}
 	if s.soundOn {
 		if heard, at, ok := p.asink.Position(); ok {
-			if p.free.Load() == s.serial {
-				return
-			}
 			if !s.align(heard, at) {
-				p.clk.Seek(now, s.firstAt, s.serial) // the picture is held until it is known
-				return
+				p.clk.Seek(now, s.firstAt, s.serial)
+				return false
 			}
 			if s.silent() {
 				p.clk.LoseAudio(now)
 				p.free.Store(s.serial)
-				return
+				return true
 			}
 			if m, ok := p.line.at(s.serial, heard); ok {
 				p.clk.ObserveAudio(m, at)
 			}
-			return
+			return true
 		}
 	}
 	switch {
-	case s.paused || p.free.Load() == s.serial:
-	case p.live(): // nothing waits for the sound
+	case s.paused || p.live(): // nothing waits for the sound
+		return true
 	case now.Sub(s.began) < audioGrace && p.audioDone.Load() != s.serial:
-		// Not heard yet: hold the picture at its first frame, or it would run
-		// ahead by the device's latency and stall when the sound sets in.
+		// The picture would run ahead by the device's latency and stall when the sound sets in.
 		p.clk.Seek(now, s.firstAt, s.serial)
-	default:
-		p.free.Store(s.serial)
+		return false
 	}
+	p.free.Store(s.serial)
+	return true
 }
 
 // align lets the sound begin on a refresh, as soon as the device has said where it is: then
