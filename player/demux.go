@@ -46,6 +46,7 @@ func (p *Player) demux() {
 			if p.cfg.Loop && p.info.Seekable && end > 0 {
 				if err := p.src.Seek(p.info.Start); err == nil {
 					p.push(packet{what: packetLoop, serial: serial})
+					p.stats.round.Store(int64(end))
 					shift, end = shift+end, 0
 					line.reset()
 					continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -183,5 +184,54 @@ func TestSeekBetweenLooks(t *testing.T) {
 	closed(t, p)
 	if want := []time.Duration{180 * time.Millisecond, at}; len(shown) < 11 || !slices.Equal(shown[9:11], want) {
 		t.Errorf("shown: %v, want the seek to show %v", shown, at)
+	}
+}
+
+// TestPosition says at any time where playback is or is about to be: who seeks on from there,
+// as keys do, gets on.
+func TestPosition(t *testing.T) {
+	coded := patternFile(t, "pattern:size=64x64,rate=50,duration=4s,beep=off", "a.mkv", h264...)
+	slides := patternFile(t, "pattern:size=64x64,rate=1/2,duration=8s,beep=off", "b.mkv", h264...)
+	for _, name := range []string{"pattern:size=64x64,rate=50,duration=4s", coded, slides, "pattern:size=64x64,rate=1/2,duration=8s"} {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			shown := make(chan struct{}, 1000)
+			p := open(t, player.Config{Media: name, Output: player.OutputNull, Refresh: 100, Audio: player.AudioNone, Paused: true,
+				OnPresent: func(*media.Scheduled) { shown <- struct{}{} }})
+			ended := make(chan error)
+			go func() { ended <- p.Run(context.Background()) }()
+			<-shown
+			for range 5 {
+				for _, to := range []time.Duration{3 * time.Second, time.Second, 2 * time.Second} {
+					if err := p.Seek(to); err != nil {
+						t.Fatal(err)
+					}
+					for there := false; !there; {
+						select {
+						case <-shown:
+							there = true
+						default:
+						}
+						if at := p.Position(); at != to {
+							t.Fatalf("after a seek to %v playback is at %v, the picture there: %v", to, at, there)
+						}
+					}
+				}
+			}
+			closed(t, p)
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestPositionInLoop ends in the third round of a loop.
+func TestPositionInLoop(t *testing.T) {
+	const url = "pattern:size=64x64,rate=50,duration=200ms,beep=off"
+	for _, name := range []string{url, patternFile(t, url, "a.mkv", h264...)} {
+		s := play(t, player.Config{Media: name, Output: player.OutputNull, MaxSpeed: true, Loop: true, Frames: 25})
+		if s.Position != 80*time.Millisecond {
+			t.Errorf("%s: at %v, want 80ms", filepath.Base(name), s.Position)
+		}
 	}
 }

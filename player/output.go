@@ -69,6 +69,10 @@ func (p *Player) chooseSink() (VideoSink, error) {
 	return nil, fmt.Errorf("unknown output %q", p.cfg.Output)
 }
 
+// minRefresh is the shortest interval of a simulated display. A stream that claims a higher
+// rate has one made of its time base.
+const minRefresh = time.Second / 10000
+
 // refresh is the interval of a simulated display.
 func (p *Player) refresh() time.Duration {
 	switch {
@@ -77,7 +81,7 @@ func (p *Player) refresh() time.Duration {
 	case p.cfg.Refresh > 0:
 		return time.Duration(float64(time.Second) / p.cfg.Refresh)
 	}
-	if d := p.frameInterval(); d > 0 {
+	if d := p.frameInterval(); d >= minRefresh {
 		return d
 	}
 	return time.Second / 60

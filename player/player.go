@@ -233,6 +233,7 @@ func (p *Player) Seek(t time.Duration) error {
 	p.mu.Lock()
 	p.seekTo, p.seek = t, true
 	p.serial.Add(1)
+	p.stats.position.Store(int64(t)) // until the first picture from there says more
 	p.demand.Broadcast()
 	p.mu.Unlock()
 	p.wake()
@@ -241,13 +242,20 @@ func (p *Player) Seek(t time.Duration) error {
 
 // Position returns where playback is, from the beginning of the media.
 func (p *Player) Position() time.Duration {
+	at := time.Duration(p.stats.position.Load())
+	if r := time.Duration(p.stats.round.Load()); r > 0 {
+		at %= r
+	}
+	return at
+}
+
+// setPosition says that playback of serial is at a moment, unless a seek has made that old.
+func (p *Player) setPosition(serial uint32, at time.Duration) {
 	p.mu.Lock()
-	if p.seek {
-		defer p.mu.Unlock()
-		return p.seekTo
+	if serial == p.serial.Load() {
+		p.stats.position.Store(int64(at))
 	}
 	p.mu.Unlock()
-	return time.Duration(p.stats.position.Load())
 }
 
 // Info describes the media.

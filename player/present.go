@@ -269,10 +269,10 @@ func (s *presenter) commands() {
 			p.asink.Pause(paused)
 		}
 	}
-	if p.asink != nil && !s.soundOn && (s.started && s.primed || p.video == nil || p.aq.Len() == p.aq.Cap()) {
-		// The first picture is there, or so late that it cannot be read before sound has been
-		// heard; let go of the sound as soon as it is of this serial.
-		if p.line.known(s.serial) && (!p.live() || p.asink.Buffered() >= p.soundDepth()) {
+	if p.asink != nil && !s.soundOn && (s.started && s.primed || p.video == nil || p.aq.Len() == p.aq.Cap() || s.ended && !s.hasHead) {
+		// The first picture is there, is the only one, or comes so late that it cannot be read
+		// before sound has been heard; let go of the sound as soon as it is of this serial.
+		if p.line.known(s.serial) && (!p.live() || p.asink.Buffered() >= p.soundDepth() || p.audioDone.Load() == s.serial) {
 			s.soundOn = true
 			p.asink.Pause(s.paused)
 		}
@@ -435,7 +435,7 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 	f := s.head.frame
 	s.number++
 	s.sched = media.Scheduled{Frame: f, Target: target, Duration: f.Timebase.Duration(f.Duration), Number: s.number}
-	p.stats.position.Store(int64(p.mediaTime(f.PTS, f.Timebase)))
+	s.position(f)
 	if p.cfg.OnPresent != nil {
 		p.cfg.OnPresent(&s.sched)
 	}
@@ -465,6 +465,18 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 		return s.finish(now)
 	}
 	return false, nil
+}
+
+// position records where playback is with f. A picture that a seek led into the middle of
+// has its beginning behind it: whoever seeks on from there must get on.
+func (s *presenter) position(f *media.Frame) {
+	at := s.p.mediaTime(f.PTS, f.Timebase)
+	if s.number == s.first {
+		if to, serial := s.p.target(); serial == s.serial && at < to && at+f.Timebase.Duration(f.Duration) > to {
+			at = to
+		}
+	}
+	s.p.setPosition(s.serial, at)
 }
 
 // advance drops the head.

@@ -16,63 +16,84 @@ import (
 func (s *presenter) idle() (bool, error) {
 	p := s.p
 	now := clock.Now()
-	if s.paused {
+	switch {
+	case s.paused:
 		s.rest(now.Add(eventInterval))
 		return false, nil
-	}
-	if p.video == nil && p.asink != nil {
+	case p.asink != nil && s.follow(now):
+		return true, nil
+	case p.video == nil && p.asink != nil:
 		return s.soundOnly(now)
-	}
-	if !s.ended && p.here.Load() {
+	case !s.ended && p.here.Load():
 		s.rest(now.Add(eventInterval))
 		return false, nil
-	}
-	if !s.ended {
+	case !s.ended:
 		// The decoder is behind: its next push wakes us.
 		if err := p.fq.Wait(now.Add(eventInterval)); errors.Is(err, io.EOF) {
 			s.ended = true
 		}
 		return false, nil
+	case s.sounds():
+		s.rest(now.Add(eventInterval)) // there is sound behind the last picture
+		return false, nil
 	}
 	return s.finish(now)
 }
 
-// soundOnly follows playback without a picture.
+// soundOnly waits while there is sound without a picture.
 func (s *presenter) soundOnly(now media.Instant) (bool, error) {
-	p := s.p
-	if s.soundOn && p.stats.firstAt.Load() == 0 {
-		p.stats.presented(0, now)
+	if s.soundOn && s.p.stats.firstAt.Load() == 0 {
+		s.p.stats.presented(0, now)
 	}
-	if heard, _, ok := p.asink.Position(); ok {
-		if at, ok := p.line.at(s.serial, heard); ok {
-			p.stats.position.Store(int64(at))
-			if limit := p.cfg.Duration; limit > 0 && at >= p.cfg.Start+limit {
-				return true, nil
-			}
-		}
-	}
-	if p.audioDone.Load() == s.serial && p.asink.Buffered() <= 0 && (s.soundOn || s.endOfAudio()) {
+	if !s.sounds() {
 		return true, nil
 	}
 	s.rest(now.Add(5 * eventInterval))
 	return false, nil
 }
 
-// endOfAudio reports that the sound ended without a single sample.
-func (s *presenter) endOfAudio() bool { return s.p.line.empty() }
+// follow takes the position from the sound once the last picture has had its time, and
+// reports whether it is at the end of what shall be played.
+func (s *presenter) follow(now media.Instant) bool {
+	p := s.p
+	if !s.soundOn || now < s.endAt {
+		return false
+	}
+	heard, _, ok := p.asink.Position()
+	if !ok {
+		return false
+	}
+	at, ok := p.line.at(s.serial, heard)
+	if !ok || at < 0 { // silence comes first
+		return false
+	}
+	p.setPosition(s.serial, at)
+	limit := p.cfg.Duration
+	return limit > 0 && at >= p.cfg.Start+limit
+}
 
-// finish lets the last picture and the rest of the sound have their time.
+// sounds reports whether there is more sound to hear.
+func (s *presenter) sounds() bool {
+	p := s.p
+	switch {
+	case p.asink == nil:
+		return false
+	case p.audioDone.Load() != s.serial:
+		return true
+	case !s.soundOn:
+		return p.line.known(s.serial) // else it has ended without a single sample
+	}
+	return p.asink.Buffered() > 0
+}
+
+// finish lets the last picture have its time.
 func (s *presenter) finish(now media.Instant) (bool, error) {
 	p := s.p
-	if p.cfg.MaxSpeed || p.cfg.written() || p.cfg.Frames > 0 {
+	if p.cfg.MaxSpeed || p.cfg.written() || p.cfg.Frames > 0 && s.count >= p.cfg.Frames {
 		return true, nil
 	}
 	if now < s.endAt {
 		s.rest(s.endAt)
-		return false, nil
-	}
-	if p.cfg.Duration == 0 && p.asink != nil && s.soundOn && (p.audioDone.Load() != s.serial || p.asink.Buffered() > 0) {
-		s.rest(now.Add(eventInterval))
 		return false, nil
 	}
 	return true, nil

@@ -121,3 +121,36 @@ func TestStreamsOfDifferentLength(t *testing.T) {
 		})
 	}
 }
+
+// TestSoundBehindThePicture plays pictures that end long before their sound, cover art among
+// them: the sound has its time, and says where playback is.
+func TestSoundBehindThePicture(t *testing.T) {
+	dir := t.TempDir()
+	picture := filepath.Join(dir, "cover.jpg")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=64x64", "-frames:v", "1", picture)
+	for _, c := range []struct {
+		name, seconds   string
+		args            []string
+		start, duration time.Duration
+		from, to        time.Duration // where it ends
+	}{
+		{name: "still.mkv", seconds: "1", args: []string{"-c:v", "mpeg4", "-c:a", "pcm_s16le"}, from: 900 * time.Millisecond, to: 1100 * time.Millisecond},
+		{name: "cover.mp3", seconds: "1", args: []string{"-c:v", "copy", "-disposition:v", "attached_pic"}, from: 900 * time.Millisecond, to: 1100 * time.Millisecond},
+		// The end of the pictures stands behind more sound than the ring holds.
+		{name: "long.mp3", seconds: "60", args: []string{"-c:v", "copy", "-disposition:v", "attached_pic"},
+			duration: 500 * time.Millisecond, from: 500 * time.Millisecond, to: 10 * time.Second},
+		{name: "end of long.mp3", seconds: "60", args: []string{"-c:v", "copy", "-disposition:v", "attached_pic"},
+			start: 59 * time.Second, from: 59500 * time.Millisecond, to: 61 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is waited
+			path := filepath.Join(dir, c.name)
+			ffmpeg(t, append(append([]string{"-i", picture, "-f", "lavfi", "-i", "sine=d=" + c.seconds, "-map", "0", "-map", "1"}, c.args...), path)...)
+			s := play(t, player.Config{Media: path, Output: player.OutputOffscreen, Renderer: player.RendererCPU, Audio: player.AudioNull,
+				Start: c.start, Duration: c.duration})
+			if s.Presented != 1 || s.Position < c.from || s.Position > c.to {
+				t.Errorf("%d pictures, ended at %v; want 1, and %v to %v", s.Presented, s.Position, c.from, c.to)
+			}
+		})
+	}
+}

@@ -82,14 +82,8 @@ func (l *soundLine) at(serial uint32, heard time.Duration) (at time.Duration, ok
 	return p.at + time.Duration(float64(heard-p.out)*p.speed), true
 }
 
-// known reports whether there is sound of serial, and empty that there never was a point.
+// known reports whether there is sound of serial.
 func (l *soundLine) known(serial uint32) bool {
 	_, ok := l.at(serial, 0)
 	return ok
-}
-
-func (l *soundLine) empty() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.n == 0
 }

@@ -107,7 +107,8 @@ type CPU struct{ User, System time.Duration }
 type counters struct {
 	decoded, skipped, readErrors, decodeErrors, audioErrors, audioGaps atomic.Int64
 	pauses, shown, copies, discarded, unfit                            atomic.Int64
-	position                                                           atomic.Int64 // ns
+	position                                                           atomic.Int64 // ns, of all rounds of a loop
+	round                                                              atomic.Int64 // ns, of one of them
 	firstAt                                                            atomic.Int64 // Instant
 	inUseAtClose                                                       atomic.Int64
 	endedAt                                                            atomic.Int64 // Instant

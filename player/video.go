@@ -35,7 +35,7 @@ type videoStage struct {
 
 func newVideoStage(p *Player) *videoStage {
 	v := &videoStage{p: p, spill: make([]picture, 0, 64)}
-	v.out = videoOut{v: v, p: p, rate: p.video.FrameRate}
+	v.out = videoOut{v: v, p: p, rate: p.video.FrameRate, cover: p.video.CoverArt}
 	return v
 }
 
@@ -218,12 +218,13 @@ func (v *videoStage) skipToLive(now media.Instant) bool {
 
 // videoOut passes decoded frames on.
 type videoOut struct {
-	v    *videoStage
-	p    *Player
-	rate media.Rational
-	from time.Duration   // frames that end before it are decoded but not shown
-	last media.Timestamp // of the frame before, for streams without timestamps
-	step media.Timestamp
+	v     *videoStage
+	p     *Player
+	rate  media.Rational
+	cover bool            // the only picture is cover art
+	from  time.Duration   // frames that end before it are decoded but not shown
+	last  media.Timestamp // of the frame before, for streams without timestamps
+	step  media.Timestamp
 }
 
 // restart begins a new stretch: after an exact seek, frames before the target are skipped.
@@ -272,12 +273,14 @@ func (o *videoOut) stamp(f *media.Frame) {
 	} else if o.step == 0 {
 		o.step = f.Timebase.Ticks(time.Second / 25)
 	}
-	if !f.PTS.Valid() {
-		if o.last.Valid() {
-			f.PTS = o.last + o.step
-		} else {
-			f.PTS = f.Timebase.Ticks(o.p.info.Start + o.from)
-		}
+	begin := f.Timebase.Ticks(o.p.info.Start + o.from)
+	switch {
+	case !f.PTS.Valid() && o.last.Valid():
+		f.PTS = o.last + o.step
+	case !f.PTS.Valid():
+		f.PTS = begin
+	case o.cover:
+		f.PTS = max(f.PTS, begin) // it belongs to all of the sound
 	}
 	if !f.Duration.Valid() || f.Duration <= 0 {
 		f.Duration = o.step
@@ -311,6 +314,7 @@ func (p *Player) readVideo() {
 			if !errors.Is(err, io.EOF) {
 				p.fail(err)
 			} else if p.cfg.Loop && p.info.Seekable && end > 0 && p.restartRaw(serial, shift+end) {
+				p.stats.round.Store(int64(end))
 				shift, end = shift+end, 0
 				continue
 			}

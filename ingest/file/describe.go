@@ -189,7 +189,9 @@ func (s *Source) stream(i int) media.Stream {
 	case libav.TypeVideo:
 		st.Kind = media.KindVideo
 		st.Width, st.Height = int(p.Width), int(p.Height)
-		st.FrameRate = libav.Rational(p.RateNum, p.RateDen)
+		if !st.CoverArt { // FFmpeg makes a rate of the time base, 90,000 pictures a second
+			st.FrameRate = libav.Rational(p.RateNum, p.RateDen)
+		}
 		st.SAR = libav.Rational(p.SARNum, p.SARDen)
 		st.Color = libav.Color(p.Primaries, p.Transfer, p.Matrix, p.Range, p.Chroma)
 		if p.Format >= 0 {
