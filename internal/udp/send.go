@@ -159,6 +159,27 @@ func (s *Sender) Send(datagrams ...[]byte) error {
 	return nil
 }
 
+// Receive fills b with the next datagram that comes back from where this one sends to;
+// none of anybody else's is passed on by the system. It waits until there is one.
+// Errors: os.ErrClosed after Close.
+// Concurrency: one goroutine, beside those that send.
+func (s *Sender) Receive(b []byte) (n int, err error) {
+	for {
+		n, err = s.uc.Read(b)
+		switch {
+		case err == nil:
+			return n, nil
+		case unreachable(err): // about one that was sent
+			s.counts.refused.Add(1)
+		case tooLong(err):
+		case errors.Is(err, net.ErrClosed):
+			return 0, os.ErrClosed
+		default:
+			return 0, fmt.Errorf("udp: receive from %s: %w", s.To(), err)
+		}
+	}
+}
+
 // sendEach is what works everywhere.
 func (s *Sender) sendEach(datagrams [][]byte) error {
 	for _, b := range datagrams {

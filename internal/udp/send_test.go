@@ -183,6 +183,39 @@ func TestNoListener(t *testing.T) {
 	}
 }
 
+// TestSenderReceives: what the receiver sends back is heard, and nobody else; that nobody
+// listens any more does not end it, and Close does.
+func TestSenderReceives(t *testing.T) {
+	c := listenOn(t, Config{})
+	s := sendTo(t, c, SendConfig{})
+	stranger := listenOn(t, Config{})
+	if err := stranger.WriteTo([]byte("not mine"), s.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WriteTo([]byte("mine"), s.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 100)
+	if n, err := s.Receive(b); err != nil || string(b[:n]) != "mine" {
+		t.Fatalf("%q, %v", b[:n], err)
+	}
+	c.Close()
+	ended := make(chan error)
+	go func() {
+		_, err := s.Receive(b)
+		ended <- err
+	}()
+	for range 20 {
+		if err := s.Send([]byte("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	if err := <-ended; err != os.ErrClosed {
+		t.Error(err)
+	}
+}
+
 func TestBadSendConfig(t *testing.T) {
 	for _, tt := range []struct {
 		cfg  SendConfig
