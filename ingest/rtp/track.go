@@ -97,8 +97,11 @@ func newTrack(s *Source, index int, m *Media) *track {
 			t.types[pt] = int8(i + 1)
 		}
 	}
-	wait := s.cfg.maxWait()
-	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: 2048, MaxWait: wait, MinWait: min(wait, 5*time.Millisecond)})
+	wait, least := s.cfg.maxWait(), minWait
+	if m.NACK {
+		least = minWaitNACK
+	}
+	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: 2048, MaxWait: wait, MinWait: min(wait, least)})
 	t.back.init()
 	t.selected.Store(true)
 	if f := m.main(); f != nil && f.PayloadType != anyType {
@@ -114,6 +117,13 @@ func newTrack(s *Source, index int, m *Media) *track {
 	}
 	return t
 }
+
+const (
+	// minWait is how long a missing packet is waited for while nothing is known of the
+	// network; minWaitNACK is long enough for a second request on a quick one.
+	minWait     = 5 * time.Millisecond
+	minWaitNACK = 15 * time.Millisecond
+)
 
 // choose settles the format of the stream.
 func (t *track) choose(f *Format) {

@@ -379,6 +379,45 @@ func TestNacks(t *testing.T) {
 	}
 }
 
+// TestNackRoundTrip plays ways of which nothing is known beforehand, and which lose one
+// request or answer in eight: packets are asked for about as often as that takes.
+func TestNackRoundTrip(t *testing.T) {
+	const us = ms / 1000
+	for _, way := range []time.Duration{100 * time.Microsecond, 2 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond} {
+		var k Nacks
+		var seqs [8]int64
+		type answer struct {
+			seq int64
+			at  media.Instant
+		}
+		var coming []answer
+		asked, missing := 0, 0
+		seq, next := int64(0), media.Instant(0)
+		for at := media.Instant(0); at < 20e9; at += 100 * us {
+			for len(coming) > 0 && coming[0].at <= at {
+				k.Receive(coming[0].seq, at)
+				coming = coming[1:]
+			}
+			for ; next <= at; next += ms {
+				if seq++; seq%20 == 0 {
+					k.Miss(seq, at)
+					missing++
+				} else {
+					k.Receive(seq, at)
+				}
+			}
+			for _, s := range seqs[:k.Due(at, seqs[:])] {
+				if asked++; asked%8 != 0 {
+					coming = append(coming, answer{s, at.Add(way)})
+				}
+			}
+		}
+		if got := float64(asked) / float64(missing); got > 1.3 {
+			t.Errorf("%v: %d packets were missing and asked for %.2f times each; the way was taken for %v", way, missing, got, k.RTT)
+		}
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	b := NewBuffer[[4]int](BufferConfig{MaxWait: 10 * time.Millisecond})
 	c := NewClock(90000)

@@ -24,7 +24,7 @@ type Nacks struct {
 
 type nack struct {
 	seq   int64
-	asked media.Instant
+	asked media.Instant // first
 	next  media.Instant
 	tries int
 }
@@ -33,6 +33,7 @@ const (
 	maxNacks    = 256
 	nackTries   = 4
 	nackGrace   = 2 * time.Millisecond // reordering mends itself
+	nackAgain   = time.Millisecond     // whoever answers has to wake up, too
 	nackShare   = 0.25                 // requests for each packet received
 	nackReserve = 64
 	defaultRTT  = 20 * time.Millisecond
@@ -43,18 +44,36 @@ func (k *Nacks) Receive(seq int64, now media.Instant) {
 	k.budget = min(k.budget+nackShare, nackReserve)
 	for i := range k.n {
 		if e := &k.entries[i]; e.seq == seq {
-			if e.tries == 1 { // which request a later answer belongs to is not known
-				if rtt := now.Sub(e.asked); k.RTT == 0 {
-					k.RTT = rtt
-				} else {
-					k.RTT += (rtt - k.RTT) / 8
-				}
+			if e.tries > 0 {
+				k.learn(now.Sub(e.asked), e.tries)
 			}
 			k.n--
 			k.entries[i] = k.entries[k.n]
 			return
 		}
 	}
+}
+
+// learn takes how long after the first request a packet came. Which of several requests was
+// answered is not known; to take none of these would ask twice for everything, for ever,
+// where the way is longer than was thought. So they count, up to twice what is known.
+func (k *Nacks) learn(rtt time.Duration, tries int) {
+	known := k.roundTrip()
+	if tries > 1 {
+		rtt = min(rtt, 2*known)
+	}
+	if k.RTT == 0 {
+		k.RTT = rtt
+	} else {
+		k.RTT += (rtt - k.RTT) / 8
+	}
+}
+
+func (k *Nacks) roundTrip() time.Duration {
+	if k.RTT > 0 {
+		return k.RTT
+	}
+	return defaultRTT
 }
 
 // Miss says that packet seq is missing. It may be said again.
@@ -84,23 +103,26 @@ func (k *Nacks) GiveUp(seq int64) {
 
 // Due fills seqs with the numbers to ask for now and returns how many.
 func (k *Nacks) Due(now media.Instant, seqs []int64) int {
-	rtt := k.RTT
-	if rtt <= 0 {
-		rtt = defaultRTT
-	}
+	again := max(k.roundTrip()*3/2, nackAgain)
 	n := 0
 	for i := 0; i < k.n && n < len(seqs); {
 		e := &k.entries[i]
 		switch {
-		case e.tries == nackTries:
+		case now < e.next:
+		case e.tries == nackTries: // and the answer to the last request had its time
 			k.n--
 			*e = k.entries[k.n]
 			continue
-		case now >= e.next && k.budget >= 1:
+		case k.budget >= 1:
 			k.budget--
 			e.tries++
-			e.asked = now
-			e.next = now.Add(rtt + rtt/2)
+			if e.tries == 1 {
+				e.asked = now
+			}
+			e.next = now.Add(again)
+			if k.RTT == 0 { // until it is known, longer and longer
+				e.next = now.Add(again << (e.tries - 1))
+			}
 			seqs[n] = e.seq
 			n++
 			k.sent++
