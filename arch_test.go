@@ -54,7 +54,7 @@ var rows = []row{
 	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},
 	{path: "ingest/rtp/jitter", floor: policy},
 	{path: "ingest/rtp/payload", floor: policy},
-	{path: "egress/rtp", floor: stage},
+	{path: "egress/rtp", floor: stage, goroutines: "requests of receivers are answered when they come; a socket blocks"},
 	{path: "ingest/webrtc", floor: stage, also: []string{"ingest/rtp"}},
 	{path: "ingest/camera", floor: stage},
 	{path: "decode/bitstream", floor: stage},

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
+
+	"github.com/scanout-av/scanout/clock"
+	egress "github.com/scanout-av/scanout/egress/rtp"
 )
 
 // liveSender sends pictures as RTP, each at once, and what is asked for again.
@@ -19,10 +20,9 @@ type liveSender struct {
 	ts   uint32
 	pay  codecs.H264Payloader
 
-	mu   sync.Mutex
-	seq  uint16
-	kept [1024][]byte // by sequence number
-	done chan struct{}
+	seq   uint16
+	again *egress.Retransmitter
+	done  chan struct{}
 }
 
 func newLiveSender(to netip.AddrPort, ssrc uint32) (*liveSender, error) {
@@ -31,14 +31,13 @@ func newLiveSender(to netip.AddrPort, ssrc uint32) (*liveSender, error) {
 		return nil, err
 	}
 	s := &liveSender{conn: c, ssrc: ssrc * 0x1234567, ts: ssrc * 0xdeadbeef, seq: uint16(ssrc * 40000), done: make(chan struct{})}
+	s.again = egress.NewRetransmitter(s.ssrc, 1500)
 	go s.answer()
 	return s, nil
 }
 
 // picture sends a picture's NAL units.
 func (s *liveSender) picture(nals [][]byte, n int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var payloads [][]byte
 	for _, nal := range nals {
 		payloads = append(payloads, s.pay.Payload(1200, nal)...)
@@ -50,7 +49,7 @@ func (s *liveSender) picture(nals [][]byte, n int) error {
 		if err != nil {
 			return err
 		}
-		s.kept[int(s.seq)%len(s.kept)] = b
+		s.again.Keep(clock.Now(), b)
 		s.seq++
 		if _, err := s.conn.Write(b); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 			return err
@@ -71,27 +70,10 @@ func (s *liveSender) answer() {
 		if err != nil {
 			continue // refused: nobody listens yet
 		}
-		packets, err := rtcp.Unmarshal(b[:n])
-		if err != nil {
-			continue
-		}
-		for _, p := range packets {
-			if nack, ok := p.(*rtcp.TransportLayerNack); ok {
-				s.again(nack)
-			}
-		}
-	}
-}
-
-func (s *liveSender) again(nack *rtcp.TransportLayerNack) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range nack.Nacks {
-		for _, seq := range nack.Nacks[i].PacketList() {
-			if b := s.kept[int(seq)%len(s.kept)]; b != nil && s.seq-seq <= uint16(len(s.kept)) {
-				_, _ = s.conn.Write(b) // what is lost again is asked for again
-			}
-		}
+		_ = s.again.Answer(clock.Now(), b[:n], func(packet []byte) error {
+			_, _ = s.conn.Write(packet) // what is lost again is asked for again
+			return nil
+		})
 	}
 }
 

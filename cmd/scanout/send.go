@@ -75,6 +75,9 @@ func (c *sendCommand) Run(env *environment) error {
 		if n.Refused > 0 {
 			fmt.Fprintf(env.err, "; nobody listened to %d of them", n.Refused)
 		}
+		if f := n.Feedback; f.Asked > 0 {
+			fmt.Fprintf(env.err, "; %d were asked for again, and %d sent", f.Asked, f.Resent)
+		}
 		fmt.Fprintln(env.err)
 	}
 	return err
@@ -170,7 +173,8 @@ func (c *sendCommand) choose(env *environment, info *media.Info, cfg *egress.Con
 	return nil
 }
 
-// sending is a file on its way. One goroutine reads, waits and sends.
+// sending is a file on its way. One goroutine reads, waits and sends; the sender's own
+// answer what the receiver asks for.
 type sending struct {
 	c       *sendCommand
 	env     *environment
@@ -184,6 +188,7 @@ type sending struct {
 	begun  bool
 	ended  bool
 	damage int
+	asked  bool // for a key frame
 }
 
 func (s *sending) run() error {
@@ -215,6 +220,10 @@ func (s *sending) run() error {
 		rt.SleepUntil(min(at, clock.Now().Add(50*time.Millisecond)))
 		if err := s.out.Send(clock.Now()); err != nil {
 			return err
+		}
+		if !s.asked && !s.c.Quiet && s.out.Stats().Feedback.KeyRequests > 0 {
+			s.asked = true
+			fmt.Fprintln(s.env.err, "scanout: the receiver asks for a key frame: a file has those it has, and the next one comes in its turn")
 		}
 	}
 	return nil

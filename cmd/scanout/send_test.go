@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/internal/avtest"
+	"github.com/scanout-av/scanout/internal/impair"
 )
 
 // freeRun returns an even port of this machine that is free together with the three
@@ -170,6 +171,74 @@ func TestSendToScanout(t *testing.T) {
 				t.Errorf("code %d: %d pictures, the file has %d, or they differ: %s", got.code, len(h), len(want), got.err)
 			}
 		})
+	}
+}
+
+// TestSendThroughLoss: what gets lost on the way is asked for and sent again.
+func TestSendThroughLoss(t *testing.T) {
+	path := generate(t, "send-h264.mp4", append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, sendClips[0].encoder...)...)
+	// A machine that stands still is a way that takes longer than anybody waits.
+	avtest.Try(t, func() error {
+		port := freeRun(t)
+		sdp := description(t, path, port, "--payload-size", "200")
+		// The beginning comes through: before it a receiver knows of no sender whom it could
+		// ask. So does the end: behind the last packet nothing shows that one is missing.
+		proxy, err := impair.NewProxy(impair.ProxyConfig{Routes: []impair.Route{{To: fmt.Sprintf("127.0.0.1:%d", port), Listen: "127.0.0.1:0", Ports: 2}}})
+		if err != nil {
+			return err
+		}
+		defer proxy.Close()
+		sent := make(chan result, 1)
+		go func() {
+			if err := listening(port); err != nil {
+				sent <- result{code: exitFailed, err: err.Error()}
+				return
+			}
+			sent <- command{args: []string{"send", path, fmt.Sprintf("rtp://%v", proxy.Addr(0)), "--payload-size", "200"}}.run(t)
+		}()
+		over := make(chan struct{})
+		watched := make(chan error, 1)
+		go func() { watched <- loseBetween(proxy, 30, 140, over) }()
+		got := play("-q", "--speed", "max", "-o", "null", "--report", "-", sdp).run(t)
+		r := <-sent
+		close(over)
+		if err := <-watched; err != nil {
+			return err
+		}
+		there, _ := proxy.Stats()
+		rep := got.report(t)
+		if r.code != exitOK || got.code != exitOK || rep == nil || len(rep.Live) != 1 {
+			return fmt.Errorf("send %d, play %d: %s%s", r.code, got.code, r.err, got.err)
+		}
+		if lost := rep.Live[0].Lost; there.Lost < 5 || lost > there.Lost/2 || !strings.Contains(r.err, "were asked for again") {
+			return fmt.Errorf("%d of %d packets were lost, and %d have not come again: %s", there.Lost, there.In, lost, r.err)
+		}
+		return nil
+	})
+}
+
+// loseBetween has a proxy lose packets both ways once from packets have passed, until to
+// have, or until over.
+func loseBetween(p *impair.Proxy, from, to int64, over <-chan struct{}) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	lossy := false
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-tick.C:
+		}
+		there, _ := p.Stats()
+		switch {
+		case !lossy && there.In >= from:
+			lossy = true
+			if err := p.Set(impair.Config{Loss: 0.1, Seed: 3}, impair.Config{Loss: 0.1, Seed: 4}); err != nil {
+				return err
+			}
+		case there.In >= to:
+			return p.Set(impair.Config{}, impair.Config{})
+		}
 	}
 }
 

@@ -174,6 +174,11 @@ func (s *Sender) SDP() ([]byte, error) {
 		if st.format.fmtp != "" {
 			m.Attributes = append(m.Attributes, sdp.Attribute{Key: "fmtp", Value: pt + " " + st.format.fmtp})
 		}
+		if st.answers() {
+			// RFC 4585 wants RTP/AVPF for this, which live555 (VLC) does not read. No "nack
+			// pli": whoever can ask for a key frame waits for one, and a file has those it has.
+			m.Attributes = append(m.Attributes, sdp.Attribute{Key: "rtcp-fb", Value: pt + " nack"})
+		}
 		if r := st.rate; r.Valid() && s.cfg.Speed == 1 {
 			m.Attributes = append(m.Attributes, sdp.Attribute{Key: "framerate", Value: fmt.Sprintf("%.6g", r.Float())})
 		}

@@ -3,10 +3,12 @@ package rtp
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -38,7 +40,8 @@ type Config struct {
 	// RTCP goes to the port one above its stream's.
 	To      string
 	Streams []media.Stream
-	// Now is the monotonic clock, Wall the time of day, which sender reports tell.
+	// Now is the monotonic clock, Wall the time of day, which sender reports tell. Now is
+	// called from other goroutines, too.
 	Now  func() media.Instant
 	Wall func() time.Time
 
@@ -69,6 +72,8 @@ type Sender struct {
 	// origin is the media time of the first access unit.
 	origin time.Duration
 	free   []*unit
+
+	answering sync.WaitGroup
 }
 
 // stream is one RTP stream.
@@ -87,7 +92,12 @@ type stream struct {
 	packets     uint32
 	octets      uint32
 	nextReport  media.Instant
+	again       *Retransmitter
 }
+
+// answers reports whether what the receiver asks for is heard. A multicast group has many
+// members, whose requests would have to be weighed.
+func (st *stream) answers() bool { return !st.media.To().Addr().IsMulticast() }
 
 // New opens the sockets.
 // Ownership: the caller closes the sender.
@@ -142,14 +152,51 @@ func newSender(cfg Config) (*Sender, error) {
 			return udp.SendConfig{To: net.JoinHostPort(host, strconv.Itoa(port)), Local: cfg.Local, Interface: cfg.Interface, TTL: cfg.TTL, NoGSO: cfg.NoGSO}
 		}
 		if st.media, err = udp.NewSender(to(int(port) + 2*i)); err == nil {
-			st.rtcp, err = udp.NewSender(to(int(port) + 2*i + 1))
+			st.rtcp, err = beside(st.media, to(int(port)+2*i+1))
 		}
 		if err != nil {
 			s.Close()
 			return nil, err
 		}
+		st.again = NewRetransmitter(st.ssrc, headerSize+cfg.PayloadSize)
+		if st.answers() {
+			// Receivers that multiplex RTCP send it to where the packets come from.
+			s.answering.Add(2)
+			go s.answer(st, st.rtcp)
+			go s.answer(st, st.media)
+		}
 	}
 	return s, nil
+}
+
+// beside opens the socket for reports, on the port above that of the packets if that is
+// free: whoever has not heard a report yet sends requests there.
+// Source: RFC 3550, 11.
+func beside(packets *udp.Sender, cfg udp.SendConfig) (*udp.Sender, error) {
+	if at := packets.LocalAddr(); at.Port() < math.MaxUint16 {
+		near := cfg
+		near.Local = netip.AddrPortFrom(at.Addr(), at.Port()+1).String()
+		if c, err := udp.NewSender(near); err == nil {
+			return c, nil
+		}
+	}
+	return udp.NewSender(cfg)
+}
+
+// answer answers what comes back to a socket of a stream until that is closed. The sockets
+// are connected: the kernel passes on what comes from the receiver, and nothing else.
+func (s *Sender) answer(st *stream, c *udp.Sender) {
+	defer s.answering.Done()
+	b := make([]byte, math.MaxUint16)
+	for {
+		n, err := c.Receive(b)
+		if err != nil {
+			return
+		}
+		if st.again.Answer(s.cfg.Now(), b[:n], func(packet []byte) error { return st.media.Send(packet) }) != nil {
+			return // Send meets it, too
+		}
+	}
 }
 
 // Queue cuts an access unit into packets, which are sent when they are due. offset is
@@ -276,6 +323,7 @@ func (s *Sender) Send(now media.Instant) error {
 						return err
 					}
 				}
+				st.again.Keep(now, u.packets[u.sent:k]...)
 				if err := st.media.Send(u.packets[u.sent:k]...); err != nil {
 					return err
 				}
@@ -312,13 +360,16 @@ func (s *Sender) report(st *stream, now media.Instant, bye bool) error {
 	if err != nil {
 		return fmt.Errorf("rtp: report: %w", err)
 	}
+	st.again.Reported(now, ntp)
 	return st.rtcp.Send(b)
 }
 
 // Stats are counts since New.
 type Stats struct {
-	Packets, Bytes, Syscalls uint64
+	Packets, Bytes, Syscalls uint64 // what was sent again included
 	Refused                  uint64 // nobody listened, as far as the other side says
+	// Feedback is what receivers asked for, and got.
+	Feedback RetransmitStats
 }
 
 // Stats returns the counts so far.
@@ -329,6 +380,7 @@ func (s *Sender) Stats() (sum Stats) {
 		sum.Bytes += m.Bytes
 		sum.Syscalls += m.Syscalls
 		sum.Refused += m.Refused
+		sum.Feedback.add(st.again.Stats())
 	}
 	return sum
 }
@@ -355,6 +407,7 @@ func (s *Sender) Close() error {
 			errs = append(errs, st.media.Close())
 		}
 	}
+	s.answering.Wait()
 	s.streams = nil
 	return errors.Join(errs...)
 }

@@ -165,6 +165,10 @@ func TestSDP(t *testing.T) {
 		if strings.HasPrefix(to, "239") && !strings.Contains(string(b), "c=IN IP4 239.1.2.3/1\r\n") {
 			t.Errorf("%s", b)
 		}
+		// A group has many members, whose requests nobody weighs.
+		if got := strings.Contains(string(b), "a=rtcp-fb:96 nack\r\n"); got == strings.HasPrefix(to, "239") || strings.Contains(string(b), "pli") {
+			t.Errorf("%s: requests for packets announced: %v", to, got)
+		}
 		s.Close()
 	}
 }
