@@ -181,6 +181,36 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// TestBlocked has a display that takes nothing: every frame is dropped when its time has come,
+// never sooner, and the next one shows when it takes them again.
+func TestBlocked(t *testing.T) {
+	for _, cfg := range []Config{{}, {Live: true, Policy: PolicyBalanced}, {Live: true, Policy: PolicyFreshest}} {
+		p := newPacer(t, cfg, hertz(60))
+		p.SetBlocked(true)
+		now := start
+		for i := range 400 {
+			due := start.Add(ptsAt(60)(i))
+			if i == 300 {
+				p.SetBlocked(false)
+			}
+			c := Candidate{Due: due, Media: ptsAt(60)(i), Duration: hertz(60), Received: due, Ready: due, Free: true}
+			d := p.Decide(now, c)
+			if d.Action == Wait {
+				now = d.Until
+				d = p.Decide(now, c)
+			}
+			if want := i >= 300; want != (d.Action == Show) || !want && d.Reason != media.DropHidden {
+				t.Fatalf("%+v: frame %d: %v, %v", cfg, i, d.Action, d.Reason)
+			}
+			if d.Action == Show {
+				p.Showing(now)
+				p.Observe(&media.Presented{Actual: d.Target, Target: d.Target, Refresh: hertz(60)})
+			}
+			now = max(now, due)
+		}
+	}
+}
+
 // TestDisplayChanges moves playback from 60 Hz to nothing at all, to a variable refresh, to
 // 144 Hz and back: no decision hangs, and each display gets its due.
 func TestDisplayChanges(t *testing.T) {

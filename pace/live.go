@@ -261,7 +261,7 @@ func (p *Pacer) freshest(now media.Instant, c *Candidate) Decision {
 		}
 		return p.drop(c, now, media.DropOutpaced)
 	}
-	if p.hidden && p.recently(now) {
+	if p.unseen(now) {
 		return p.drop(c, now, media.DropHidden)
 	}
 	if c.Ready == 0 || now.Sub(c.Ready) < waitedLeast {

@@ -77,6 +77,7 @@ type Pacer struct {
 	inFlight flight        // frames shown and not yet observed
 	chosen   inFlight      // of the last Show decision
 	hidden   bool
+	blocked  bool
 
 	cadence cadence
 	frames  interval
@@ -118,6 +119,13 @@ func (p *Pacer) SetDisplay(d media.Display) {
 // SetHidden says whether anything of the window is visible. While nothing is, frames are
 // dropped when their time has come, but for one a second that finds out.
 func (p *Pacer) SetHidden(hidden bool) { p.hidden = hidden }
+
+// SetBlocked says whether the display takes no frame at all. While it does not, each is
+// dropped when its time has come: the caller finds out when that changes.
+func (p *Pacer) SetBlocked(blocked bool) { p.blocked = blocked }
+
+// unseen reports whether a frame whose time has come goes unseen.
+func (p *Pacer) unseen(now media.Instant) bool { return p.blocked || p.hidden && p.recently(now) }
 
 // SetSound says whether sound has to follow changes of speed.
 func (p *Pacer) SetSound(on bool) { p.cfg.Sound = on }
@@ -191,7 +199,7 @@ func (p *Pacer) Decide(now media.Instant, c Candidate) Decision {
 	if now < pl.submit && !pl.outpaced {
 		return Decision{Action: Wait, Until: pl.submit}
 	}
-	if p.hidden && p.recently(now) {
+	if p.unseen(now) {
 		return p.drop(&c, now, media.DropHidden)
 	}
 	late := max(now.Sub(c.Due), 0)

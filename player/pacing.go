@@ -19,6 +19,9 @@ const beginWait = 100 * time.Millisecond
 // out of sight: Wayland stops then without a word. A few refreshes come on top.
 const blockedAfter = 250 * time.Millisecond
 
+// retryInterval is how often it is asked then: the picture is back within that time.
+const retryInterval = 50 * time.Millisecond
+
 // live reports whether pictures come when they come, and are shown to somebody.
 func (p *Player) live() bool {
 	// HLS comes in pieces of some seconds and pipes come as fast as they are read: when their
@@ -91,32 +94,54 @@ func (s *presenter) begin() (ok bool, err error) {
 	if s.begun {
 		return true, nil
 	}
-	before := clock.Now()
-	err = s.sink.Begin(before.Add(beginWait))
+	now := clock.Now()
+	return s.beginBy(now, now.Add(beginWait))
+}
+
+func (s *presenter) beginBy(now, deadline media.Instant) (ok bool, err error) {
+	err = s.sink.Begin(deadline)
 	switch {
 	case err == nil:
 		s.begun = true
-		if s.blockedSince != 0 {
-			s.blockedSince = 0
-			s.p.pacer.SetHidden(s.covered)
-		}
+		s.unblock()
 		return true, nil
 	case !errors.Is(err, media.ErrAgain):
 		return false, err
 	}
 	// Hidden, or the display stands still: look at events and try again.
 	if s.blockedSince == 0 {
-		s.blockedSince = before
-	} else if clock.Now().Sub(s.blockedSince) > blockedAfter+2*s.shownOn.Refresh {
-		s.p.pacer.SetHidden(true)
+		s.blockedSince = now
+	} else if !s.blocked && clock.Now().Sub(s.blockedSince) > blockedAfter+2*s.shownOn.Refresh {
+		s.blocked = true
+		s.p.pacer.SetBlocked(true)
 	}
 	return false, nil
+}
+
+// retry asks a display that takes nothing again, without waiting for it: pictures whose time
+// comes meanwhile are dropped.
+func (s *presenter) retry(now media.Instant) error {
+	if s.begun || now.Sub(s.retriedAt) < retryInterval {
+		return nil
+	}
+	s.retriedAt = now
+	_, err := s.beginBy(now, now)
+	return err
+}
+
+// unblock takes note that the display takes pictures.
+func (s *presenter) unblock() {
+	s.blockedSince = 0
+	if s.blocked {
+		s.blocked = false
+		s.p.pacer.SetBlocked(false)
+	}
 }
 
 // cover takes note of a window that nobody can see.
 func (s *presenter) cover(covered bool) {
 	s.covered = covered
-	s.p.pacer.SetHidden(covered || s.blockedSince != 0)
+	s.p.pacer.SetHidden(covered)
 }
 
 const (

@@ -52,6 +52,8 @@ type presenter struct {
 	filling      bool          // where this goroutine decodes: until the ring is full
 	begun        bool          // the sink has said that it takes a picture
 	blockedSince media.Instant // when it began to say that it does not, 0 while it does
+	blocked      bool          // for so long that pictures are dropped
+	retriedAt    media.Instant // when it was last asked meanwhile
 	covered      bool          // the window system says that nobody can see the window
 	speed        float64       // that was last asked for
 	speedAt      media.Instant
@@ -152,7 +154,8 @@ func (s *presenter) rebuild(cause error) error {
 		s.sink = closedSink{}
 		return fmt.Errorf("player: the graphics device was lost and none can be opened in its place: %w", err)
 	}
-	s.sink, s.begun, s.blockedSince = sink, false, 0
+	s.sink, s.begun = sink, false
+	s.unblock()
 	s.lookAtSink()
 	s.display(true)
 	s.p.pacer.Reset()
@@ -379,7 +382,12 @@ func (s *presenter) round() (done bool, err error) {
 		return false, nil
 	}
 	s.setSpeed(now)
-	if p.pacer.Config().Policy == pace.PolicyFreshest && !s.begun {
+	if s.blocked {
+		if err := s.retry(now); err != nil {
+			return false, err
+		}
+	}
+	if p.pacer.Config().Policy == pace.PolicyFreshest && !s.begun && !s.blocked {
 		// What is freshest is known when the display can take it.
 		if ok, err := s.begin(); !ok || err != nil {
 			return false, err
