@@ -275,6 +275,9 @@ func (p *Pacer) Reset() {
 	p.depth = depth{}
 }
 
+// Reanchored counts how often time started anew.
+func (p *Pacer) Reanchored() int64 { return p.stats.Reanchored }
+
 // Stats returns the counts so far.
 func (p *Pacer) Stats() Stats {
 	s := p.stats

@@ -31,6 +31,7 @@ type fields struct {
 	Behind    int    `json:"behind"`
 	At        int64  `json:"at"`
 	Discarded bool   `json:"discarded"`
+	Anew      bool   `json:"reanchored"`
 	Source    string `json:"source"`
 	Reason    string `json:"reason"`
 }
@@ -105,7 +106,7 @@ func (f *fields) event() Event {
 	e := Event{Number: f.Number, Serial: f.Serial, PTS: time.Duration(f.PTS),
 		Received: media.Instant(f.Received), Assembled: media.Instant(f.Assembled), Decoded: media.Instant(f.Decoded),
 		Due: media.Instant(f.Due), Target: media.Instant(f.Target), Submitted: media.Instant(f.Submitted), Actual: media.Instant(f.Actual),
-		Refresh: time.Duration(f.Refresh), Sequence: f.Sequence, Missed: f.Missed, Behind: f.Behind, At: media.Instant(f.At), Discarded: f.Discarded}
+		Refresh: time.Duration(f.Refresh), Sequence: f.Sequence, Missed: f.Missed, Behind: f.Behind, At: media.Instant(f.At), Discarded: f.Discarded, Reanchored: f.Anew}
 	for s := media.PresentUnknown; s <= media.PresentImmediate; s++ {
 		if s.String() == f.Source {
 			e.Source = s

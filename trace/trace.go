@@ -23,7 +23,8 @@ import (
 	"github.com/scanout-av/scanout/media"
 )
 
-// Event is what became of one frame. Stamps that do not apply are 0.
+// Event is what became of one frame, or of a unit that was not decoded. Stamps that do not
+// apply are 0.
 type Event struct {
 	Number uint64 // media.Scheduled.Number; 0 for a frame that was dropped
 	Serial uint32
@@ -37,6 +38,8 @@ type Event struct {
 	Sequence                     uint64 // the display's own count of refreshes
 	Missed                       int
 	Discarded                    bool
+	// Reanchored says that time started anew with this frame.
+	Reanchored bool
 
 	// Of a dropped frame: why, and when that was decided.
 	Reason media.DropReason
@@ -297,6 +300,9 @@ func (e *Event) append(b []byte) []byte {
 	field("at", int64(e.At))
 	if e.Discarded {
 		b = append(b, `,"discarded":true`...)
+	}
+	if e.Reanchored {
+		b = append(b, `,"reanchored":true`...)
 	}
 	if e.Source != media.PresentUnknown {
 		b = append(b, `,"source":"`...)

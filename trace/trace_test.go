@@ -21,7 +21,7 @@ func sample(i int) []Event {
 		{Number: uint64(2*i + 1), Serial: 2, PTS: time.Duration(i) * 16_666_667, Received: at, Assembled: ms(1), Decoded: ms(5), Due: ms(20), Target: ms(21),
 			Submitted: ms(12), Actual: ms(22), Refresh: 16_666_667, Source: media.PresentWayland, Sequence: 1<<32 + uint64(i), Missed: 1, Behind: 2},
 		{PTS: time.Duration(i) * 16_666_667, Received: at, Decoded: ms(5), Due: ms(6), Reason: media.DropOutpaced, At: ms(9), Behind: 1},
-		{Number: uint64(2*i + 2), PTS: -5, Decoded: ms(5), Submitted: ms(6), Discarded: true, Source: media.PresentSimulated},
+		{Number: uint64(2*i + 2), PTS: -5, Decoded: ms(5), Submitted: ms(6), Discarded: true, Reanchored: true, Source: media.PresentSimulated},
 	}
 }
 
