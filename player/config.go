@@ -185,6 +185,10 @@ type Config struct {
 	Log *slog.Logger
 	// Started is when the program started, for first_picture_ms; 0: when Open was called.
 	Started media.Instant
+
+	// In tests: what stands between the player and the source, and the software decoder.
+	aroundSource  func(Source) Source
+	aroundDecoder func(VideoDecoder) VideoDecoder
 }
 
 // Output returns the kind of c.Output and the path behind its colon.

@@ -288,6 +288,10 @@ func (p *Player) openMedia(ctx context.Context) error {
 	if err := p.openSource(ctx); err != nil {
 		return err
 	}
+	if around := p.cfg.aroundSource; around != nil {
+		p.src = around(p.src)
+		p.info = p.src.Info()
+	}
 	p.video = p.info.Best(media.KindVideo)
 	if p.cfg.Audio != AudioNone {
 		p.audio = p.info.Best(media.KindAudio)
@@ -341,7 +345,14 @@ func (p *Player) prepareSoftware(c *chooser) error {
 		return err
 	}
 	c.software = func() (VideoDecoder, error) {
-		return ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Corrupt: isRTP(p.cfg.Media), Now: clock.Now})
+		d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Corrupt: isRTP(p.cfg.Media), Now: clock.Now})
+		if err != nil {
+			return nil, err
+		}
+		if around := p.cfg.aroundDecoder; around != nil {
+			return around(d), nil
+		}
+		return d, nil
 	}
 	return nil
 }

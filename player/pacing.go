@@ -58,13 +58,15 @@ type journey struct {
 	number                            uint64
 	received, assembled, decoded, due media.Instant
 	behind                            int
+	anew                              bool
 }
 
 // arrive gives a picture of a live source its moment when it is taken from the ring.
 func (s *presenter) arrive(pic *picture) {
 	if p := s.p; p.live() {
-		f := pic.frame
-		pic.due = p.pacer.Arrive(p.mediaTime(f.PTS, f.Timebase), f.Received, f.Decoded)
+		f, before := pic.frame, p.pacer.Reanchored()
+		pic.due = p.pacer.Arrive(p.mediaTime(f.PTS, f.Timebase), f.Received, pic.ready)
+		pic.anew = p.pacer.Reanchored() != before
 	}
 }
 

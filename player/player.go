@@ -127,6 +127,8 @@ type picture struct {
 	frame  *media.Frame // nil: the end of this serial
 	serial uint32
 	due    media.Instant // of a live source's, given by the pacer
+	anew   bool          // the pacer let that timeline start anew with it
+	ready  media.Instant // when it would have been decoded had there always been room for it
 }
 
 // Play resumes, and starts Run on a goroutine of its own if nobody has called it.

@@ -285,14 +285,14 @@ func (s *presenter) commands() {
 // dropStale releases the pictures of an older serial that are at hand.
 func (s *presenter) dropStale() {
 	if s.hasHead && s.head.serial != s.serial {
-		s.p.traceDrop(s.head.frame, media.DropStale, 0, clock.Now(), 0)
+		s.p.traceDrop(&s.head, media.DropStale, 0, clock.Now(), 0)
 		s.head.frame.Release()
 		s.hasHead = false
 		s.p.dropped(media.DropStale, 1)
 	}
 	if s.hasNext && s.next.serial != s.serial {
 		if s.next.frame != nil {
-			s.p.traceDrop(s.next.frame, media.DropStale, 0, clock.Now(), 0)
+			s.p.traceDrop(&s.next, media.DropStale, 0, clock.Now(), 0)
 			s.next.frame.Release()
 			s.p.dropped(media.DropStale, 1)
 		}
@@ -315,7 +315,7 @@ func (s *presenter) fill() {
 		}
 		if pic.serial != s.serial {
 			if pic.frame != nil {
-				s.p.traceDrop(pic.frame, media.DropStale, 0, clock.Now(), 0)
+				s.p.traceDrop(&pic, media.DropStale, 0, clock.Now(), 0)
 				pic.frame.Release()
 				s.p.dropped(media.DropStale, 1)
 			}
@@ -405,7 +405,7 @@ func (s *presenter) round() (done bool, err error) {
 		s.rest(d.Until)
 		return false, nil
 	case pace.Drop:
-		p.traceDrop(s.head.frame, d.Reason, c.Due, now, c.Behind)
+		p.traceDrop(&s.head, d.Reason, c.Due, now, c.Behind)
 		s.advance()
 		return false, nil
 	}
@@ -418,6 +418,7 @@ func (s *presenter) round() (done bool, err error) {
 	}
 	if d.Reanchor {
 		p.clk.Seek(d.Target, at, s.serial)
+		s.head.anew = true
 	}
 	return s.show(d.Target)
 }
@@ -447,7 +448,7 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 	if p.cfg.OnPresent != nil {
 		p.cfg.OnPresent(&s.sched)
 	}
-	s.journeys[s.number%uint64(len(s.journeys))] = journey{s.number, f.Received, f.Assembled, f.Decoded, s.due, s.behind}
+	s.journeys[s.number%uint64(len(s.journeys))] = journey{s.number, f.Received, f.Assembled, f.Decoded, s.due, s.behind, s.head.anew}
 	f.Retain() // one for the sink, one to draw it again
 	s.hasHead = false
 	prev := s.shown

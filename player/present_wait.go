@@ -162,6 +162,7 @@ func (s *presenter) wants() bool {
 	switch n := s.p.fq.Len(); {
 	case n == s.p.fq.Cap():
 		s.filling = false
+		s.p.stage.room.full(clock.Now())
 	case n <= hereLeft || s.p.live():
 		s.filling = true
 	}

@@ -36,13 +36,30 @@ func (p *Player) drainTrace() {
 	}
 }
 
-// traceDrop records that f is not shown.
-func (p *Player) traceDrop(f *media.Frame, r media.DropReason, due, at media.Instant, behind int) {
+// traceDrop records that a picture is not shown.
+func (p *Player) traceDrop(pic *picture, r media.DropReason, due, at media.Instant, behind int) {
 	if p.trace == nil {
 		return
 	}
+	f := pic.frame
 	p.trace.Add(&trace.Event{Serial: f.Serial, PTS: p.mediaTime(f.PTS, f.Timebase), Received: f.Received, Assembled: f.Assembled,
-		Decoded: f.Decoded, Due: due, Reason: r, At: at, Behind: behind})
+		Decoded: f.Decoded, Due: due, Reason: r, At: at, Behind: behind, Reanchored: pic.anew})
+}
+
+// traceSkip records that a unit is not decoded.
+func (p *Player) traceSkip(au *media.AccessUnit, r media.DropReason, at media.Instant) {
+	if p.trace == nil {
+		return
+	}
+	t := au.PTS
+	if !t.Valid() {
+		t = au.DTS
+	}
+	e := trace.Event{Serial: au.Serial, Received: au.Received, Assembled: au.Assembled, Reason: r, At: at}
+	if t.Valid() {
+		e.PTS = p.mediaTime(t, au.Timebase)
+	}
+	p.trace.Add(&e)
 }
 
 // traceShown records what became of a frame that was shown.
@@ -52,5 +69,5 @@ func (p *Player) traceShown(f *media.Presented, j *journey) {
 	}
 	p.trace.Add(&trace.Event{Number: f.Number, Serial: f.Serial, PTS: p.mediaTime(f.PTS, f.Timebase), Received: j.received,
 		Assembled: j.assembled, Decoded: j.decoded, Due: j.due, Target: f.Target, Submitted: f.Submitted, Actual: f.Actual, Refresh: f.Refresh,
-		Source: f.Source, Sequence: f.Sequence, Missed: f.Missed, Discarded: f.Discarded, Behind: j.behind})
+		Source: f.Source, Sequence: f.Sequence, Missed: f.Missed, Discarded: f.Discarded, Behind: j.behind, Reanchored: j.anew})
 }

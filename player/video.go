@@ -31,6 +31,35 @@ type videoStage struct {
 	skipping bool
 	pk       packet    // here, because its address goes to the decoder
 	spill    []picture // that the frame ring, full, did not take from the presenting goroutine
+	room     room
+}
+
+// room keeps account of how much earlier units would have been decoded had the frame ring
+// always had room. The moments of a live source's pictures follow from when they are ready:
+// what the ring held up, because pictures wait in it for those moments, must not make them
+// later still, or a backlog would never be caught up with.
+type room struct {
+	held   time.Duration // of the unit at hand
+	fullAt media.Instant // since when the presenting goroutine has found it full; 0: not
+}
+
+// begin takes note that a unit is decoded from now on: it could not have been before it came.
+func (r *room) begin(received, now media.Instant) {
+	if r.fullAt != 0 {
+		r.held += now.Sub(r.fullAt)
+		r.fullAt = 0
+	}
+	if received == 0 {
+		received = now
+	}
+	r.held = max(min(r.held, now.Sub(received)), 0)
+}
+
+// full takes note that there is none.
+func (r *room) full(now media.Instant) {
+	if r.fullAt == 0 {
+		r.fullAt = now
+	}
 }
 
 func newVideoStage(p *Player) *videoStage {
@@ -125,6 +154,9 @@ func (v *videoStage) push(pic picture) bool {
 	q := v.p.fq
 	switch {
 	case !v.p.here.Load():
+		if q.Len() == q.Cap() {
+			v.room.full(clock.Now())
+		}
 		return q.Push(pic, 0) == nil
 	case q.Closed():
 		return false
@@ -149,9 +181,11 @@ func (v *videoStage) decode() bool {
 		p.vdec.Flush(v.serial)
 		out.restart()
 	}
-	if v.skipToLive(clock.Now()) {
+	now := clock.Now()
+	if v.skipToLive(now) {
 		return true
 	}
+	v.room.begin(pk.au.Received, now)
 	unit := &pk.au
 	if pk.what != packetUnit {
 		unit = nil
@@ -211,6 +245,7 @@ func (v *videoStage) skipToLive(now media.Instant) bool {
 	if !v.skipping {
 		return false
 	}
+	p.traceSkip(&pk.au, media.DropLive, now)
 	pk.au.Release()
 	p.dropped(media.DropLive, 1)
 	return true
@@ -252,11 +287,12 @@ func (o *videoOut) receive(serial uint32) bool {
 			continue
 		}
 		if t := p.mediaTime(f.PTS, f.Timebase); o.from > 0 && t < o.from && t+f.Timebase.Duration(max(f.Duration, 1)) <= o.from {
+			p.traceDrop(&picture{frame: f}, media.DropSkipped, 0, f.Decoded, 0)
 			f.Release()
 			p.stats.skipped.Add(1)
 			continue
 		}
-		if !o.v.push(picture{frame: f, serial: serial}) {
+		if !o.v.push(picture{frame: f, serial: serial, ready: f.Decoded.Add(-o.v.room.held)}) {
 			f.Release()
 			return false
 		}
@@ -328,7 +364,7 @@ func (p *Player) readVideo() {
 		f.PTS += f.Timebase.Ticks(shift)
 		f.Serial = serial
 		f.Decoded = clock.Now()
-		if p.fq.Push(picture{frame: f, serial: serial}, 0) != nil {
+		if p.fq.Push(picture{frame: f, serial: serial, ready: f.Decoded}, 0) != nil {
 			f.Release()
 			return
 		}
