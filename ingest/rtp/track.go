@@ -66,6 +66,7 @@ type track struct {
 	shiftAt  media.Instant
 	lastAt   media.Instant // moment of the last unit of sound
 	pictures bool          // it is video
+	stray    stray
 
 	selected atomic.Bool
 	target   atomic.Int64 // of delay
@@ -78,6 +79,15 @@ type packet struct {
 	payload []byte
 	ts      int64
 	marker  bool
+}
+
+// stray is a packet whose number is far from the others, kept in case that a new sequence
+// begins with it.
+type stray struct {
+	used bool
+	pkt  udp.Packet
+	h    header
+	body []byte
 }
 
 // unitInWork is the access unit that packets go to.
@@ -262,15 +272,20 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 	}
 	in := packet{udp: *p, payload: body, ts: ts, marker: h.marker}
 	v, seq := t.buf.Insert(h.seq, at, in)
-	if v == jitter.Jumped {
+	switch v {
+	case jitter.Full:
 		t.drain(now)
 		t.giveUp(now)
 		v, seq = t.buf.Insert(h.seq, at, in)
+	case jitter.Jumped:
+		t.jump(h, now)
+		v, seq = t.buf.Insert(h.seq, at, in)
 	}
 	switch v {
-	case jitter.Strange, jitter.Jumped:
+	case jitter.Strange, jitter.Jumped, jitter.Full:
 		t.c.Strange++
-		t.conn.Release(p)
+		t.stray.drop(t)
+		t.stray = stray{true, *p, *h, body}
 		return
 	case jitter.Duplicate:
 		t.c.Duplicate++
@@ -290,6 +305,35 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		t.delay.Reset()
 	}
 	t.drain(now)
+}
+
+// jump begins a new sequence: the sender has started again with the same SSRC. The packet
+// before h, which was strange then, belongs to it: a key frame begins with the parameter sets.
+func (t *track) jump(h *header, now media.Instant) {
+	t.drain(now)
+	t.giveUp(now)
+	t.finish(now)
+	t.depack.Reset()
+	t.nacks.Reset()
+	t.broken, t.gap = false, true
+	t.hurt(now)
+	first := t.stray
+	t.stray = stray{}
+	if !first.used || first.h.seq+1 != h.seq {
+		first.drop(t)
+		t.buf.Restart(h.seq)
+		return
+	}
+	t.buf.Restart(first.h.seq)
+	t.c.Strange--
+	t.insert(&first.pkt, &first.h, first.body, now)
+}
+
+func (s *stray) drop(t *track) {
+	if s.used {
+		t.conn.Release(&s.pkt)
+		*s = stray{}
+	}
 }
 
 // arrival is when a packet came: a receiver that was held up takes many at once, and how long
@@ -382,6 +426,7 @@ func (t *track) end(err error) {
 		t.conn.Release(&in.udp)
 	}
 	t.sender.drop(t)
+	t.stray.drop(t)
 	t.mu.Unlock()
 	t.ended.Store(true)
 	t.s.trackEnded(err)
@@ -503,6 +548,7 @@ func (t *track) take(from netip.AddrPort, ssrc uint32, heard, now media.Instant)
 	if again {
 		t.giveUp(now)
 		t.finish(now)
+		t.stray.drop(t)
 		t.buf.Reset()
 		t.depack.Reset()
 		t.clk.Reset()

@@ -323,6 +323,63 @@ func TestSourceStartsAgainDuringAStall(t *testing.T) {
 	}
 }
 
+// TestSequenceStartsAgain: a sender that is started again with its old SSRC keeps its first
+// packet, which has the parameter sets, and what it begins with counts as undamaged.
+func TestSequenceStartsAgain(t *testing.T) {
+	for _, damage := range []Damage{DamageShow, DamageWait} {
+		for _, last := range [][]int{nil, {1}, {2}} { // packets of the last picture before that are lost
+			s := newStand(t, h264URL, func(c *Config) { patient(c); c.Damage = damage })
+			for n := range 10 {
+				s.frame(home, 7, n, n == 0)
+			}
+			s.frame(home, 7, 10, false, last...)
+			s.now = s.now.Add(50 * time.Millisecond)
+			s.take()
+			for n := 10000; n < 10010; n++ {
+				s.frame(home, 7, n, n == 10000)
+			}
+			got, c := s.take(), s.Stats()[0]
+			for len(got) > 10 && last != nil { // what was left of the old one
+				got = got[1:]
+			}
+			if len(got) != 10 || !got[0].Key || c.Strange != 0 || c.Damaged > 1 {
+				t.Errorf("%v, %v lost before: %d units of 10, %+v", damage, last, len(got), c)
+				continue
+			}
+			want := []byte{0, 0, 0, 1, 0x65, 16, 0, 16, 1, 16, 2}
+			if !bytes.Equal(got[0].Data, want) {
+				t.Errorf("%v, %v lost before: the key frame is %x, want %x", damage, last, got[0].Data, want)
+			}
+		}
+	}
+}
+
+// TestGapLongerThanTheBuffer: more is lost than the jitter buffer has room for, in the middle
+// of a picture.
+func TestGapLongerThanTheBuffer(t *testing.T) {
+	for _, damage := range []Damage{DamageShow, DamageWait} {
+		s := newStand(t, h264URL, func(c *Config) { patient(c); c.Damage = damage })
+		for n := range 10 {
+			s.frame(home, 7, n, n == 0)
+		}
+		s.take()
+		s.frame(home, 7, 10, false, 1, 2)
+		for n := 2000; n < 2010; n++ {
+			s.frame(home, 7, n, n == 2005)
+		}
+		got, c := s.take(), s.Stats()[0]
+		if c.Lost != 3*1989+2 || c.Damaged == 0 {
+			t.Errorf("%v: %+v", damage, c)
+		}
+		if damage == DamageWait && (len(got) != 5 || !got[0].Key) {
+			t.Errorf("%d units of the 5 from the key frame on", len(got))
+		}
+		if damage == DamageShow && (len(got) != 11 || !got[0].Discontinuity || !got[1].Discontinuity || got[2].Discontinuity) {
+			t.Errorf("%d units of 11, or not those by the gap are damaged", len(got))
+		}
+	}
+}
+
 func TestGoodbyeAndSilence(t *testing.T) {
 	s := newStand(t, h264URL, nil)
 	s.frame(home, 7, 0, true)

@@ -27,12 +27,13 @@ const (
 	Taken     Verdict = iota
 	Duplicate         // there is one of that number, or was
 	Late              // its place has been given up
-	Strange           // far from every other one: dropped, unless the next one continues it
-	Jumped            // a new sequence begins: Flush, then insert the packet again
+	Strange           // far from every other one: of no use, unless the next one continues it
+	Jumped            // it does: Flush, Restart, then insert the strange one and this one again
+	Full              // nothing can wait any longer: Flush, then insert the packet again
 )
 
 func (v Verdict) String() string {
-	return [...]string{"taken", "duplicate", "late", "strange", "jumped"}[min(v, 4)]
+	return [...]string{"taken", "duplicate", "late", "strange", "jumped", "full"}[min(v, 5)]
 }
 
 // BufferConfig describes a buffer. The zero value is the documented default.
@@ -78,6 +79,7 @@ type Buffer[T any] struct {
 	next    int64 // to be given out
 	top     int64 // highest seen
 	held    int
+	gone    int           // packets before next that nothing waited for, to be reported
 	since   media.Instant // when the gap at next was noticed
 	strange int64         // sequence number that would continue a jump; −1
 	wait    float64       // ns
@@ -104,7 +106,13 @@ func (b *Buffer[T]) Reset() {
 	for i := range b.slots {
 		b.slots[i].seq = -1
 	}
-	b.started, b.held, b.strange, b.since = false, 0, -1, 0
+	b.started, b.held, b.gone, b.strange, b.since = false, 0, 0, -1, 0
+}
+
+// Restart begins a new sequence with packet seq. Flush first.
+func (b *Buffer[T]) Restart(seq uint16) {
+	b.next = clock.Unwrap(uint64(seq), 16, b.top+1<<16) // numbers never come again
+	b.top, b.gone, b.strange = b.next-1, 0, -1
 }
 
 // SetMaxWait changes the bound of the wait.
@@ -125,14 +133,7 @@ func (b *Buffer[T]) Insert(seq uint16, at media.Instant, v T) (Verdict, int64) {
 			b.strange = int64(seq+1) & 0xffff
 			return Strange, n
 		}
-		// RFC 3550, A.1: two in a row make a new sequence. What is held is given out first.
-		if b.held > 0 {
-			b.strange = int64(seq)
-			return Jumped, n
-		}
-		b.strange = -1
-		n = clock.Unwrap(uint64(seq), 16, b.top+1<<16) // numbers never come again
-		b.next, b.top = n, n-1
+		return Jumped, n // RFC 3550, A.1: two in a row make a new sequence
 	case n < b.next:
 		s := &b.slots[n&b.mask]
 		if s.seq == n {
@@ -145,8 +146,9 @@ func (b *Buffer[T]) Insert(seq uint16, at media.Instant, v T) (Verdict, int64) {
 		return Late, n
 	case n >= b.next+int64(len(b.slots)):
 		if b.held > 0 {
-			return Jumped, n // nothing more can wait for what is missing
+			return Full, n
 		}
+		b.gone += int(n - b.next)
 		b.next = n
 	}
 	s := &b.slots[n&b.mask]
@@ -211,6 +213,8 @@ func (b *Buffer[T]) Next(now media.Instant) (v T, seq int64, lost int, ok bool) 
 		s = &b.slots[b.next&b.mask]
 	}
 	v, seq = s.v, s.seq
+	lost += b.gone
+	b.gone = 0
 	var zero T
 	s.v, s.held = zero, false
 	b.held--

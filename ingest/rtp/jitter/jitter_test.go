@@ -37,8 +37,9 @@ func TestBuffer(t *testing.T) {
 		{"duplicates", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {0, 5, Duplicate, nil}, {1, 7, Taken, nil}, {1, 7, Duplicate, nil}, {2, 6, Taken, []int{6, 7}}, {3, 6, Duplicate, nil}}},
 		{"late, then its duplicate", 5 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 7, Taken, nil}, {6, -1, 0, []int{-1, 7}}, {7, 6, Late, nil}, {7, 6, Duplicate, nil}}},
 		{"a stray number", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 40000, Strange, nil}, {2, 6, Taken, []int{6}}}},
-		{"another sequence", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 40000, Strange, nil}, {2, 40001, Taken, []int{40001}}, {2, 40002, Taken, []int{40002}}}},
-		{"a longer gap than there is room", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 5000, Taken, []int{5000}}}},
+		{"another sequence", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 40000, Strange, nil}, {2, 40001, Jumped, nil}}},
+		{"a longer gap than there is room", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 5000, Taken, []int{-4994, 5000}}, {2, 5001, Taken, []int{5001}}}},
+		{"a longer gap, and one that waits", 20 * time.Millisecond, []arrival{{0, 5, Taken, []int{5}}, {1, 7, Taken, nil}, {1, 5000, Full, nil}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,11 +84,17 @@ func TestBufferJumps(t *testing.T) {
 	if v, ok := b.Flush(); !ok || v != 3 {
 		t.Fatal(v, ok)
 	}
-	if v, _ := b.Insert(30001, 3, 30001); v != Taken {
-		t.Fatal(v)
+	b.Restart(30000)
+	for n := 30000; n < 30003; n++ {
+		if v, _ := b.Insert(uint16(n), 3, n); v != Taken {
+			t.Fatal(v)
+		}
+		if v, _, lost, ok := b.Next(3); !ok || v != n || lost != 0 {
+			t.Fatal(v, lost, ok)
+		}
 	}
-	if v, _, lost, ok := b.Next(3); !ok || v != 30001 || lost != 0 {
-		t.Fatal(v, lost, ok)
+	if v, _ := b.Insert(3, 3, 3); v != Strange {
+		t.Fatal(v)
 	}
 }
 
@@ -476,15 +483,18 @@ func FuzzBuffer(f *testing.F) {
 			now += media.Instant(in[0]%3) * ms
 			in = in[2:]
 			v, _ := b.Insert(n, now, int64(n))
-			if v == Jumped {
+			if v == Jumped || v == Full {
 				for {
 					if _, ok := b.Flush(); !ok {
 						break
 					}
 					out++
 				}
-				if v, _ = b.Insert(n, now, int64(n)); v == Jumped {
-					t.Fatal("jumped twice")
+				if v == Jumped {
+					b.Restart(n)
+				}
+				if v, _ = b.Insert(n, now, int64(n)); v != Taken {
+					t.Fatalf("%v after a flush", v)
 				}
 			}
 			if v == Taken {
