@@ -38,6 +38,7 @@ type benchOptions struct {
 	Device   string
 	Media    []string // of decode and headline
 	Streams  []int
+	Rows     []string        // of live: parts of their names; all when there are none
 	Display  *pace.Simulated // of pacing; nil for all rates
 	Verbose  io.Writer       // progress; never nil
 }
@@ -79,6 +80,7 @@ type benchCommand struct {
 	Duration *time.Duration `placeholder:"TIME" help:"How long each way is measured; default: 2s, for headline 1m."`
 	Media    []string       `placeholder:"FILE" help:"What decode and headline play; raw H.264 and H.265 need no FFmpeg."`
 	Streams  []int          `placeholder:"N" help:"How many streams decode and headline play at once; default: 1, and for decode 2, 4 and 7."`
+	Rows     []string       `placeholder:"NAME" help:"Networks that live plays over, by parts of their names; all when left out."`
 	Device   string         `placeholder:"GPU" help:"Number or part of the name of the GPU."`
 	Display  string         `placeholder:"SPEC" help:"The simulated display that pacing plays on, as of scanout play; all rates when left out."`
 }
@@ -109,6 +111,9 @@ func (c *benchCommand) Run(env *environment) error {
 			chosen = append(chosen, benchmarks[i])
 		}
 	}
+	if err := knownRows(c.Rows); err != nil {
+		return usageError{err}
+	}
 	var display *pace.Simulated
 	if c.Display != "" {
 		var err error
@@ -116,7 +121,7 @@ func (c *benchCommand) Run(env *environment) error {
 			return usageError{fmt.Errorf("--display: %w", err)}
 		}
 	}
-	o := &benchOptions{Display: display, Device: c.Device, Media: c.Media, Streams: c.Streams, Verbose: io.Discard}
+	o := &benchOptions{Display: display, Device: c.Device, Media: c.Media, Streams: c.Streams, Rows: c.Rows, Verbose: io.Discard}
 	if isTerminal(env.err) {
 		o.Verbose = env.err
 	}

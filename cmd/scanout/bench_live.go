@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,6 +80,9 @@ func benchLive(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	}
 	t := &benchTable{Columns: []string{"network", "sent", "shown", "whole", "dropped", "longest_freeze_ms", "recovery_ms", "p50_ms", "p99_ms", "peak_ms"}}
 	for _, f := range liveFaults {
+		if !o.wants(f.name) {
+			continue
+		}
 		fmt.Fprintf(o.Verbose, "live: %s\n", f.name)
 		r := &liveRun{fault: f, clips: [2]*liveClip{first, second}, length: max(4*o.Duration, 2*f.cut+3*time.Second), dir: dir}
 		if err := r.run(ctx); err != nil {
@@ -86,11 +90,16 @@ func benchLive(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		}
 		t.add(r.row()...)
 	}
-	peerClip, err := makePeerClip(ctx, dir, first)
-	if err != nil {
-		return nil, err
-	}
+	peerClip := ""
 	for _, p := range livePeers {
+		if !o.wants(p.name) {
+			continue
+		}
+		if peerClip == "" {
+			if peerClip, err = makePeerClip(ctx, dir, first); err != nil {
+				return nil, err
+			}
+		}
 		fmt.Fprintf(o.Verbose, "live: %s\n", p.name)
 		r := &peerRun{peer: p, file: peerClip}
 		r.liveRun = liveRun{fault: liveFault{name: p.name}, clips: [2]*liveClip{first, first}, length: max(4*o.Duration, 2*p.cut+3*time.Second), dir: dir}
@@ -109,6 +118,28 @@ func benchLive(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	t.note("MPEG-TS is sent over UDP by ffmpeg, RTSP served over TCP by GStreamer; for TCP a partition is a connection on which nothing moves, and what it holds comes late")
 	t.note("p50, p99, peak: from the sender's first packet of a picture to the display's refresh that shows it")
 	return t, nil
+}
+
+// wants reports whether a row was asked for.
+func (o *benchOptions) wants(row string) bool {
+	return len(o.Rows) == 0 || slices.ContainsFunc(o.Rows, func(part string) bool { return strings.Contains(row, part) })
+}
+
+// knownRows refuses what is part of no row's name.
+func knownRows(parts []string) error {
+	var names []string
+	for _, f := range liveFaults {
+		names = append(names, f.name)
+	}
+	for _, p := range livePeers {
+		names = append(names, p.name)
+	}
+	for _, part := range parts {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, part) }) {
+			return fmt.Errorf("--rows %q is part of no row's name: %s", part, strings.Join(names, "; "))
+		}
+	}
+	return nil
 }
 
 // makeClip encodes the built-in picture.

@@ -39,3 +39,18 @@ func TestBenchLive(t *testing.T) {
 		}
 	}
 }
+
+func TestBenchRows(t *testing.T) {
+	if err := knownRows([]string{"twice", "RTSP"}); err != nil {
+		t.Error(err)
+	}
+	if knownRows([]string{"twice", "7 %"}) == nil {
+		t.Error("a row that there is not was taken")
+	}
+	all, some := &benchOptions{}, &benchOptions{Rows: []string{"5 % loss", "twice"}}
+	for name, want := range map[string]bool{"5 % loss, NACK": true, "5 % twice": true, "1 % loss": false} {
+		if !all.wants(name) || some.wants(name) != want {
+			t.Errorf("%s: %v with all, %v with some", name, all.wants(name), some.wants(name))
+		}
+	}
+}
