@@ -2,7 +2,6 @@ package rtp
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -170,6 +169,7 @@ func (t *track) run() {
 		case errors.Is(err, media.ErrAgain):
 		case errors.Is(err, udp.ErrExhausted):
 			t.mu.Lock()
+			t.sender.early.drop(t)
 			t.giveUp(t.s.cfg.Now()) // nothing can wait any longer for what is missing
 			t.mu.Unlock()
 		case errors.Is(err, os.ErrClosed):
@@ -450,134 +450,6 @@ func (t *track) over(now media.Instant) bool {
 			"stream", t.index, "sender", t.sender.from, "seconds", int(silent/time.Second))
 	}
 	return true
-}
-
-// sender is who the stream is taken from.
-//
-// Source: RFC 3550, 8.2 and A.1.
-type sender struct {
-	live  bool
-	from  netip.AddrPort
-	ssrc  uint32
-	heard media.Instant
-	bye   bool
-	cands [8]candidate
-	turn  int
-}
-
-// candidate is somebody who might become the sender: two packets in sequence decide.
-type candidate struct {
-	used bool
-	from netip.AddrPort
-	ssrc uint32
-	seq  uint16
-	pkt  udp.Packet // the first one, not to lose it
-}
-
-// How long the sender must have been silent before another takes its place.
-const (
-	takeSameAddress = 100 * time.Millisecond // the same socket under another SSRC
-	takeSameHost    = 300 * time.Millisecond // a program that was started again
-	takeOther       = 2 * time.Second
-)
-
-// admit reports whether a packet is of the sender.
-// Ownership: takes p when it is not.
-func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) bool {
-	s := &t.sender
-	at := arrival(p, now)
-	if s.live && h.ssrc == s.ssrc && p.From == s.from {
-		// Behind a goodbye it is the sender's tail, not another sender (RFC 3550, 6.2.1).
-		s.heard = max(s.heard, at)
-		return true
-	}
-	if t.media.From.IsValid() && p.From.Addr() != t.media.From {
-		t.c.Foreign++
-		t.conn.Release(p)
-		return false
-	}
-	if s.live && !s.bye && !t.s.cfg.AnySource {
-		need := takeOther
-		switch {
-		case p.From == s.from:
-			need = takeSameAddress
-		case p.From.Addr() == s.from.Addr():
-			need = takeSameHost
-		}
-		if at.Sub(s.heard) < need {
-			t.c.Foreign++
-			t.conn.Release(p)
-			return false
-		}
-	}
-	for i := range s.cands {
-		c := &s.cands[i]
-		if !c.used || c.ssrc != h.ssrc || c.from != p.From {
-			continue
-		}
-		if h.seq != c.seq+1 {
-			t.c.Foreign++
-			t.conn.Release(&c.pkt)
-			c.pkt, c.seq = *p, h.seq
-			return false
-		}
-		first := c.pkt
-		c.pkt, c.used = udp.Packet{}, false
-		t.take(p.From, h.ssrc, at, now)
-		if fh, fbody, ok := parseHeader(first.Data); ok {
-			t.insert(&first, &fh, fbody, now)
-		} else {
-			t.conn.Release(&first)
-		}
-		return true
-	}
-	c := &s.cands[s.turn]
-	s.turn = (s.turn + 1) % len(s.cands)
-	if c.used {
-		t.c.Foreign++
-		t.conn.Release(&c.pkt)
-	}
-	*c = candidate{true, p.From, h.ssrc, h.seq, *p}
-	return false
-}
-
-// take makes somebody the sender, who was heard at an instant.
-func (t *track) take(from netip.AddrPort, ssrc uint32, heard, now media.Instant) {
-	s := &t.sender
-	again := s.live
-	if again {
-		t.giveUp(now)
-		t.finish(now)
-		t.stray.drop(t)
-		t.buf.Reset()
-		t.depack.Reset()
-		t.clk.Reset()
-		t.recv.Reset()
-		t.nacks.Reset()
-		t.delay.Reset()
-		t.sr = reported{}
-		t.s.lip.forget(t)
-		t.shift = 0
-		t.began = false
-		t.s.cfg.Log.Info("another sender", "stream", t.index, "address", from)
-		if t.pictures {
-			t.wantKey(now)
-		}
-		t.broken, t.gap, t.shown = false, true, false
-	}
-	t.c.Sources++
-	s.live, s.bye, s.from, s.ssrc, s.heard = true, false, from, ssrc, heard
-	t.back.newSender(ssrc)
-}
-
-// drop releases what candidates hold.
-func (s *sender) drop(t *track) {
-	for i := range s.cands {
-		if c := &s.cands[i]; c.used {
-			t.conn.Release(&c.pkt)
-			c.used = false
-		}
-	}
 }
 
 // retransmission turns a packet of RFC 4588 into the one that it repeats.

@@ -323,6 +323,61 @@ func TestSourceStartsAgainDuringAStall(t *testing.T) {
 	}
 }
 
+// TestSwitchKeepsTheKeyFrame: where one sender follows another without a pause, as behind a
+// gateway, or after one that is shorter than what shows that the first has gone, nothing of
+// what it begins with is lost.
+func TestSwitchKeepsTheKeyFrame(t *testing.T) {
+	next := netip.AddrPortFrom(home.Addr(), 6000)
+	for _, c := range []struct {
+		name  string
+		from  netip.AddrPort
+		pause time.Duration
+		lose  int // packet of the second picture
+		want  int // units
+	}{
+		{"at once", home, 0, -1, 90}, {"after 50 ms", home, 50 * time.Millisecond, -1, 90}, {"another port", next, 0, -1, 90},
+		{"with loss", home, 0, 1, 90}, {"loss where it is let in", home, 66666668, 0, 89}, // of which nothing is left
+	} {
+		s := newStand(t, h264URL, patient)
+		for n := range 30 {
+			s.frame(home, 7, n, n == 0)
+		}
+		s.now = s.now.Add(c.pause)
+		for n := 1000; n < 1060; n++ {
+			lose := []int{}
+			if n == 1001 && c.lose >= 0 {
+				lose = append(lose, c.lose)
+			}
+			s.frame(c.from, 9, n, n == 1000, lose...)
+		}
+		s.idle(time.Second) // for what is missing
+		got, k := s.take(), s.Stats()[0]
+		if len(got) != c.want || !got[30].Key || k.Sources != 2 || k.Foreign != 0 {
+			t.Errorf("%s: %d units of %d, %+v", c.name, len(got), c.want, k)
+		}
+	}
+	// Somebody beside the sender is neither let in nor kept.
+	s := newStand(t, h264URL, patient)
+	for n := range 300 {
+		s.frame(home, 7, n, n == 0)
+		for i := range 5 {
+			s.put(0, home, rtpPacket(uint16(5*n+i), uint32(n), 8, 96, true, 0x65, 0xee))
+		}
+	}
+	if k := s.Stats()[0]; k.Foreign != 1500 || k.Sources != 1 || len(s.tracks[0].sender.early.packets) != 5 {
+		t.Errorf("%d kept, %+v", len(s.tracks[0].sender.early.packets), k)
+	}
+	// A stream that is too fast to be kept comes in as it did, from a later picture on.
+	s.now = s.now.Add(10 * time.Millisecond)
+	for i := range 3000 {
+		s.put(0, home, rtpPacket(uint16(i), uint32(i/10), 9, 96, i%10 == 9, 0x65, 1))
+		s.now += ms / 10
+	}
+	if k := s.Stats()[0]; k.Sources != 2 || len(s.tracks[0].sender.early.packets) != 0 {
+		t.Errorf("%d kept, %+v", len(s.tracks[0].sender.early.packets), k)
+	}
+}
+
 // TestSequenceStartsAgain: a sender that is started again with its old SSRC keeps its first
 // packet, which has the parameter sets, and what it begins with counts as undamaged.
 func TestSequenceStartsAgain(t *testing.T) {
