@@ -40,11 +40,13 @@ type Source struct {
 	now  func() media.Instant
 	info atomic.Pointer[media.Info]
 
-	// stop is what the interrupt callback reads: libavformat holds its address.
-	stop  *atomic.Int32
-	quit  chan struct{} // closed by Interrupt
-	once  sync.Once
-	watch *watchdog
+	// interrupt is what the interrupt callback reads: libavformat holds its address. stop is
+	// a field of it.
+	interrupt *libav.Interrupt
+	stop      *atomic.Int32
+	quit      chan struct{} // closed by Interrupt
+	once      sync.Once
+	watch     *watchdog
 
 	mu       sync.Mutex // held by Read, Seek, Select and Close
 	calls    *libav.Calls
@@ -81,7 +83,8 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("file: open %s: %w", name, err)
 	}
 	s := &Source{lib: lib, cfg: cfg, name: name, net: classify(cfg.URL), now: cfg.Now,
-		stop: new(atomic.Int32), quit: make(chan struct{}), calls: lib.NewCalls()}
+		interrupt: new(libav.Interrupt), quit: make(chan struct{}), calls: lib.NewCalls()}
+	s.stop = &s.interrupt.Stop
 	s.watch = newWatchdog(s.stop)
 	if n := cfg.Network.maxGrowth; n > 0 {
 		s.watch.growth = n
@@ -153,19 +156,22 @@ func (s *Source) connect(local bool) error {
 			}
 		}
 	}
-	ctx := s.calls.NewFormatContext(s.stop)
+	ctx := s.calls.NewFormatContext(s.interrupt)
 	if ctx == 0 {
 		return libav.ErrNoMemory
 	}
 	limit := s.cfg.Network.timeout(s.net)
 	s.watch.begin(limit)
-	err := s.calls.OpenInput(ctx, s.cfg.URL, options)
+	err := s.calls.OpenInput(ctx, s.interrupt, s.cfg.URL, options)
 	late := s.watch.end()
 	if err == nil {
 		s.ctx = ctx
 	}
-	if late != nil {
+	switch {
+	case late != nil:
 		err = late
+	case err != nil && s.interrupt.Circle():
+		err = errCircle
 	}
 	if err != nil {
 		return s.explain(err, local)
@@ -175,7 +181,11 @@ func (s *Source) connect(local bool) error {
 			return fmt.Errorf("option %s is not one of this format or protocol: %w", k, libav.ErrOptionNotFound)
 		}
 	}
-	if err := s.findStreams(limit); err != nil {
+	err = s.findStreams(limit)
+	if s.interrupt.Circle() && !s.described() {
+		err = errCircle // whatever it led to
+	}
+	if err != nil {
 		return s.explain(err, local)
 	}
 	return nil

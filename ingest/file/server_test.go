@@ -243,20 +243,24 @@ func descriptors(t *testing.T) int {
 // TestHostilePlaylists opens HLS playlists that lead nowhere, and everywhere.
 func TestHostilePlaylists(t *testing.T) {
 	needFFmpeg(t)
-	for _, tt := range []struct{ name, text string }{
-		{"empty", "#EXTM3U\n"},
-		{"master of itself", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n"},
-		{"segments that are the playlist", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.m3u8\n#EXTINF:1,\na.m3u8\n#EXT-X-ENDLIST\n"},
-		{"segments that are not there", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nno.ts\n#EXTINF:1,\nno.ts\n#EXT-X-ENDLIST\n"},
-		{"live without an end or a segment", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:1\n"},
-		{"live with segments that are not there", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.1,\nno.ts\n"},
-		{"files of this machine", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"},
-		{"endless", ""},
+	const inf = "#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+	for _, tt := range []struct{ name, text, says string }{
+		{"empty", "#EXTM3U\n", ""},
+		{"master of itself", "#EXTM3U\n" + inf + "a.m3u8\n", "ever more playlists"},
+		{"master of itself and of nothing", "#EXTM3U\n" + inf + "no.ts\n" + inf + "a.m3u8\n", "ever more playlists"},
+		{"ever another master", "#EXTM3U\n" + inf + "NEXT.m3u8\n", "ever more playlists"},
+		{"master of twins", "#EXTM3U\n" + inf + "NEXT.m3u8\n" + inf + "a.m3u8\n", "ever more playlists"},
+		{"segments that are the playlist", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.m3u8\n#EXTINF:1,\na.m3u8\n#EXT-X-ENDLIST\n", ""},
+		{"segments that are not there", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nno.ts\n#EXTINF:1,\nno.ts\n#EXT-X-ENDLIST\n", ""},
+		{"live without an end or a segment", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:1\n", ""},
+		{"live with segments that are not there", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.1,\nno.ts\n", ""},
+		{"files of this machine", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", ""},
+		{"endless", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var requests atomic.Int32
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				requests.Add(1)
+				n := requests.Add(1)
 				switch {
 				case strings.HasSuffix(r.URL.Path, ".ts"):
 					http.NotFound(w, r)
@@ -265,20 +269,69 @@ func TestHostilePlaylists(t *testing.T) {
 					flood(w, "#EXTINF:1,\nsegment-of-a-name-that-is-not-short-at-all.ts\n")
 				default:
 					w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-					io.WriteString(w, tt.text)
+					io.WriteString(w, strings.ReplaceAll(tt.text, "NEXT", fmt.Sprint(n)))
 				}
 			}))
 			defer srv.Close()
-			s, err := Open(context.Background(), quick(srv.URL+"/a.m3u8"))
+			cfg := quick(srv.URL + "/a.m3u8")
+			if tt.says != "" { // what ends it is a number, not the time
+				cfg.Network.Timeout, cfg.Network.maxGrowth = time.Minute, 0
+			}
+			s, err := Open(context.Background(), cfg)
 			if err == nil {
 				s.Close()
 				t.Fatal("opened")
 			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("%q", err)
+			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q, want %q", err, tt.says)
+			}
+			if n := requests.Load(); n > 1300 {
+				t.Errorf("%d requests", n)
 			}
 			t.Log(err, requests.Load())
 		})
+	}
+}
+
+// TestOrdinaryPlaylists opens masters of a few variants, and of more than anybody has: what
+// ends circles is not in their way, and playlists are asked for over one connection.
+func TestOrdinaryPlaylists(t *testing.T) {
+	clip := read(t, generate(t, "a.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-t", "1", "-c:v", "libx264", "-g", "10", "-bf", "0"))
+	for _, variants := range []int{8, 200} {
+		var requests, playlists, connections atomic.Int32
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			switch {
+			case strings.HasSuffix(r.URL.Path, ".ts"):
+				w.Write(clip)
+				return
+			case r.URL.Path != "/a.m3u8":
+				playlists.Add(1)
+				io.WriteString(w, "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXTINF:1,\nb.ts\n#EXT-X-ENDLIST\n")
+				return
+			}
+			io.WriteString(w, "#EXTM3U\n")
+			for i := range variants {
+				fmt.Fprintf(w, "#EXT-X-STREAM-INF:BANDWIDTH=%d\n%d.m3u8\n", i+1, i)
+			}
+		}))
+		srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				connections.Add(1)
+			}
+		}
+		srv.Start()
+		s := open(t, srv.URL+"/a.m3u8")
+		if n := len(s.Info().Streams); n != variants || s.interrupt.Circle() || int(playlists.Load()) != variants {
+			t.Errorf("%d streams of %d variants, %d playlists, circle: %v", n, variants, playlists.Load(), s.interrupt.Circle())
+		}
+		// Beside the playlists each segment and the master have a connection.
+		if n := requests.Load() - connections.Load(); n < int32(min(variants, 50)-1) {
+			t.Errorf("%d requests over %d connections", requests.Load(), connections.Load())
+		}
+		t.Log(requests.Load(), connections.Load())
+		s.Close()
+		srv.Close()
 	}
 }
 

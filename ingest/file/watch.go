@@ -30,8 +30,9 @@ const (
 )
 
 var (
-	errLate  = errors.New("timed out")
-	errBloat = errors.New("what it sends to describe itself is larger than that of any stream: refused as hostile or broken")
+	errLate   = errors.New("timed out")
+	errCircle = errors.New("its playlists name ever more playlists, in a circle perhaps: refused")
+	errBloat  = errors.New("what it sends to describe itself is larger than that of any stream: refused as hostile or broken")
 )
 
 // watchdog ends calls of libavformat's that take too long or too much memory. Protocols

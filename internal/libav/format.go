@@ -2,7 +2,6 @@ package libav
 
 import (
 	"runtime"
-	"sync/atomic"
 
 	"github.com/scanout-av/scanout/internal/dl"
 )
@@ -55,24 +54,28 @@ type StreamProps struct {
 }
 
 // NewFormatContext allocates a context whose blocking calls end with ErrExit soon after
-// *stop becomes other than 0.
-// Ownership: stop must stay referenced until the context is closed.
-func (c *Calls) NewFormatContext(stop *atomic.Int32) FormatContext {
+// in.Stop becomes other than 0.
+// Ownership: in must stay referenced until the context is closed.
+func (c *Calls) NewFormatContext(in *Interrupt) FormatContext {
 	f := c.c.Call(c.fn.formatAlloc)
 	if f != 0 {
 		dl.Store(f, c.o.formatContextInterruptCallback, interruptCallback())
-		dl.Store(f, c.o.formatContextInterruptCallback+8, dl.Addr(stop))
+		dl.Store(f, c.o.formatContextInterruptCallback+8, dl.Addr(in))
 	}
 	return FormatContext(f)
 }
 
-// OpenInput opens url. What options were not used stay in options.
+// OpenInput opens url. What options were not used stay in options. What url leads to is
+// opened, too, up to a number: see [Interrupt.Circle].
 // Ownership: frees ctx on error.
-func (c *Calls) OpenInput(ctx FormatContext, url string, options Dictionary) error {
+func (c *Calls) OpenInput(ctx FormatContext, in *Interrupt, url string, options Dictionary) error {
 	c.out[0] = uint64(ctx)
+	done := c.countOpens(ctx, in)
 	r := c.withStrings(c.fn.openInput, []uintptr{c.addr(0), hole, 0, dl.Addr(options.p)}, url)
 	runtime.KeepAlive(options.p)
-	return check(r)
+	err := check(r)
+	done(err == nil)
+	return err
 }
 
 // FindStreamInfo reads ahead until every stream is described.

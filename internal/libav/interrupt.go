@@ -2,8 +2,8 @@
 
 package libav
 
-// interruptPC is the address of the interrupt callback in assembly: it returns the int
-// that its argument points to. libavformat asks before each read; assembly makes that
+// interruptPC is the address of the interrupt callback in assembly: it returns Stop of the
+// [Interrupt] that its argument points to. libavformat asks before each read; assembly makes that
 // cost nothing and allocate nothing.
 var interruptPC uintptr
 

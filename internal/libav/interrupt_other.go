@@ -9,5 +9,14 @@ import (
 )
 
 var interruptCallback = sync.OnceValue(func() uintptr {
-	return dl.NewCallback(func(flag uintptr) uintptr { return uintptr(dl.Load[uint32](flag, 0)) })
+	return dl.NewCallback(func(in uintptr) uintptr {
+		if at := dl.Load[uintptr](in, 8); at != 0 {
+			left := dl.Load[int32](in, 4) - 1
+			dl.Store(in, 4, left)
+			if left == 0 {
+				dl.Store(at, 0, int32(0))
+			}
+		}
+		return uintptr(dl.Load[uint32](in, 0))
+	})
 })

@@ -44,6 +44,7 @@ type offsets struct {
 	formatContextInterruptCallback   uintptr
 	formatContextMetadata            uintptr
 	formatContextIformat             uintptr
+	formatContextPrivData            uintptr
 	formatContextCtxFlags            uintptr
 	frameData                        uintptr
 	frameLinesize                    uintptr
@@ -72,6 +73,7 @@ type offsets struct {
 	frameSideDataData                uintptr
 	frameSideDataSize                uintptr
 	inputFormatName                  uintptr
+	optionOffset                     uintptr
 	packetPts                        uintptr
 	packetDts                        uintptr
 	packetData                       uintptr
@@ -133,6 +135,7 @@ var offsetTables = map[int]*offsets{
 		formatContextInterruptCallback:   200,
 		formatContextMetadata:            176,
 		formatContextIformat:             8,
+		formatContextPrivData:            24,
 		formatContextCtxFlags:            40,
 		frameData:                        0,
 		frameLinesize:                    64,
@@ -161,6 +164,7 @@ var offsetTables = map[int]*offsets{
 		frameSideDataData:                8,
 		frameSideDataSize:                16,
 		inputFormatName:                  0,
+		optionOffset:                     16,
 		packetPts:                        8,
 		packetDts:                        16,
 		packetData:                       24,
@@ -219,6 +223,7 @@ var offsetTables = map[int]*offsets{
 		formatContextInterruptCallback:   200,
 		formatContextMetadata:            176,
 		formatContextIformat:             8,
+		formatContextPrivData:            24,
 		formatContextCtxFlags:            40,
 		frameData:                        0,
 		frameLinesize:                    64,
@@ -247,6 +252,7 @@ var offsetTables = map[int]*offsets{
 		frameSideDataData:                8,
 		frameSideDataSize:                16,
 		inputFormatName:                  0,
+		optionOffset:                     16,
 		packetPts:                        8,
 		packetDts:                        16,
 		packetData:                       24,
@@ -305,6 +311,7 @@ var offsetTables = map[int]*offsets{
 		formatContextInterruptCallback:   216,
 		formatContextMetadata:            192,
 		formatContextIformat:             8,
+		formatContextPrivData:            24,
 		formatContextCtxFlags:            40,
 		frameData:                        0,
 		frameLinesize:                    64,
@@ -333,6 +340,7 @@ var offsetTables = map[int]*offsets{
 		frameSideDataData:                8,
 		frameSideDataSize:                16,
 		inputFormatName:                  0,
+		optionOffset:                     16,
 		packetPts:                        8,
 		packetDts:                        16,
 		packetData:                       24,
@@ -391,6 +399,7 @@ var offsetTables = map[int]*offsets{
 		formatContextInterruptCallback:   216,
 		formatContextMetadata:            192,
 		formatContextIformat:             8,
+		formatContextPrivData:            24,
 		formatContextCtxFlags:            40,
 		frameData:                        0,
 		frameLinesize:                    64,
@@ -419,6 +428,7 @@ var offsetTables = map[int]*offsets{
 		frameSideDataData:                8,
 		frameSideDataSize:                16,
 		inputFormatName:                  0,
+		optionOffset:                     16,
 		packetPts:                        8,
 		packetDts:                        16,
 		packetData:                       24,
@@ -477,6 +487,7 @@ var offsetTables = map[int]*offsets{
 		formatContextInterruptCallback:   216,
 		formatContextMetadata:            192,
 		formatContextIformat:             8,
+		formatContextPrivData:            24,
 		formatContextCtxFlags:            40,
 		frameData:                        0,
 		frameLinesize:                    64,
@@ -505,6 +516,7 @@ var offsetTables = map[int]*offsets{
 		frameSideDataData:                8,
 		frameSideDataSize:                16,
 		inputFormatName:                  0,
+		optionOffset:                     16,
 		packetPts:                        8,
 		packetDts:                        16,
 		packetData:                       24,
@@ -566,6 +578,7 @@ var offsetFields = []string{
 	"AVFormatContext.interrupt_callback",
 	"AVFormatContext.metadata",
 	"AVFormatContext.iformat",
+	"AVFormatContext.priv_data",
 	"AVFormatContext.ctx_flags",
 	"AVFrame.data",
 	"AVFrame.linesize",
@@ -594,6 +607,7 @@ var offsetFields = []string{
 	"AVFrameSideData.data",
 	"AVFrameSideData.size",
 	"AVInputFormat.name",
+	"AVOption.offset",
 	"AVPacket.pts",
 	"AVPacket.dts",
 	"AVPacket.data",

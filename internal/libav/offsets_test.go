@@ -56,7 +56,7 @@ func TestOffsetsMatchHeaders(t *testing.T) {
 		t.Skip("needs gcc")
 	}
 	dir := t.TempDir()
-	const head = "#include <stdio.h>\n#include <stddef.h>\n#include <libavcodec/avcodec.h>\n#include <libavformat/avformat.h>\n#include <libavutil/dict.h>\n"
+	const head = "#include <stdio.h>\n#include <stddef.h>\n#include <libavcodec/avcodec.h>\n#include <libavformat/avformat.h>\n#include <libavutil/dict.h>\n#include <libavutil/opt.h>\n"
 	run := func(name, body string) (string, error) {
 		src, bin := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
 		if err := os.WriteFile(src, []byte(head+"int main(void){"+body+"return 0;}"), 0o644); err != nil {

@@ -9,7 +9,7 @@ type symbols struct {
 
 	imageFillLinesizes, imageFillPlaneSizes, imageCopy uintptr
 
-	optSet, optSetInt, dictSet, dictGet, dictFree uintptr
+	optSet, optSetInt, optFind, dictSet, dictGet, dictFree uintptr
 
 	getPixFmtName, getPixFmt uintptr
 	channelLayoutDefault     uintptr
@@ -41,7 +41,7 @@ func (s *symbols) avutil() map[string]*uintptr {
 		"av_buffer_unref": &s.bufferUnref, "av_buffer_pool_get": &s.bufferPoolGet, "av_buffer_pool_uninit": &s.bufferPoolUninit,
 		"av_image_fill_linesizes": &s.imageFillLinesizes, "av_image_fill_plane_sizes": &s.imageFillPlaneSizes,
 		"av_image_copy": &s.imageCopy,
-		"av_opt_set":    &s.optSet, "av_opt_set_int": &s.optSetInt,
+		"av_opt_set":    &s.optSet, "av_opt_set_int": &s.optSetInt, "av_opt_find": &s.optFind,
 		"av_dict_set": &s.dictSet, "av_dict_get": &s.dictGet, "av_dict_free": &s.dictFree,
 		"av_get_pix_fmt_name": &s.getPixFmtName, "av_get_pix_fmt": &s.getPixFmt,
 		"av_channel_layout_default": &s.channelLayoutDefault,

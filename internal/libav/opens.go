@@ -1,0 +1,155 @@
+package libav
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/scanout-av/scanout/internal/dl"
+)
+
+// Interrupt is what libavformat is told while it is in a call: that it should return, and
+// while it opens something, that it has opened enough.
+//
+// Playlists of HLS that name playlists are read to their end, of which there is none where
+// they lead in circles. libavformat asks for each file by AVFormatContext.io_open, where
+// they are counted; but those of one HTTP server it asks for over one connection, without
+// opening anything. So that ordinary playlists go on doing that, the option that says so
+// (http_persistent of hls) is switched off only after so many looks at Stop as opening a
+// hundred playlists takes, and on again when the call has ended.
+//
+// Ownership: libavformat holds its address until the context is closed.
+type Interrupt struct {
+	// Stop ends blocking calls with ErrExit when it is other than 0.
+	Stop atomic.Int32
+	// The assembly counts looks down and writes 0 to what persistent points to (C memory)
+	// when none is left; nothing where persistent is 0.
+	looks      int32
+	persistent uintptr
+	was        int32 // what persistent pointed to
+
+	lib      *Lib
+	opened   int
+	circle   bool
+	original uintptr // io_open
+}
+
+const (
+	// persistentLooks is how often Stop is looked at before playlists are counted: 7 times
+	// for a small one.
+	persistentLooks = 1000
+	// mostOpened is how many files one call may open to open one: a playlist names some
+	// dozens at most, and a segment of each is opened.
+	mostOpened = 1000
+	// refusedFile is ErrInvalidData as a C int.
+	refusedFile = uintptr(1<<32 + int64(ErrInvalidData))
+)
+
+// What the assembly relies on.
+var (
+	_ [unsafe.Offsetof(Interrupt{}.Stop)]struct{}           = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.looks) - 4]struct{}      = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.persistent) - 8]struct{} = [0]struct{}{}
+)
+
+// Circle reports whether the last OpenInput was refused files because it opened ever more
+// of them.
+func (in *Interrupt) Circle() bool { return in.circle }
+
+// opening holds what is being opened, by the address of its AVFormatContext.
+var opening struct {
+	sync.RWMutex
+	m map[uintptr]*Interrupt
+}
+
+// openCallback is made once for the process, because callbacks are never freed.
+var openCallback = sync.OnceValue(func() uintptr { return dl.NewCallback(openFile) })
+
+// countOpens counts what is opened until the function that it returns is called: with true
+// while ctx is still there.
+func (l *Lib) countOpens(ctx FormatContext, in *Interrupt) (done func(open bool)) {
+	in.lib, in.opened, in.circle, in.persistent = l, 0, false, 0
+	at := l.ioOpenAt(ctx)
+	if at == 0 {
+		return func(bool) {} // time bounds it
+	}
+	in.original = dl.Load[uintptr](uintptr(ctx), at)
+	opening.Lock()
+	if opening.m == nil {
+		opening.m = map[uintptr]*Interrupt{}
+	}
+	opening.m[uintptr(ctx)] = in
+	opening.Unlock()
+	dl.Store(uintptr(ctx), at, openCallback())
+	return func(open bool) {
+		opening.Lock()
+		delete(opening.m, uintptr(ctx))
+		opening.Unlock()
+		if open {
+			dl.Store(uintptr(ctx), at, in.original)
+			if in.persistent != 0 {
+				dl.Store(in.persistent, 0, in.was)
+			}
+		}
+		in.persistent = 0
+	}
+}
+
+// openFile is AVFormatContext.io_open.
+func openFile(ctx, pb, url, flags, options uintptr) uintptr {
+	opening.RLock()
+	in := opening.m[ctx]
+	opening.RUnlock()
+	if in == nil {
+		return refusedFile
+	}
+	if in.opened++; in.opened > mostOpened {
+		in.circle = true
+		return refusedFile
+	}
+	if in.persistent == 0 {
+		in.limitPersistent(ctx)
+	}
+	return dl.Call(in.original, ctx, pb, url, flags, options)
+}
+
+// limitPersistent begins to count looks, if ctx reads a playlist of HLS.
+func (in *Interrupt) limitPersistent(ctx uintptr) {
+	l := in.lib
+	f, priv := dl.Load[uintptr](ctx, l.o.formatContextIformat), dl.Load[uintptr](ctx, l.o.formatContextPrivData)
+	if f == 0 || priv == 0 || !strings.HasPrefix(dl.GoString(dl.Load[uintptr](f, l.o.inputFormatName)), "hls") {
+		return
+	}
+	if o := l.option(priv, "http_persistent"); o >= 0 {
+		at := priv + uintptr(o)
+		in.was, in.looks, in.persistent = dl.Load[int32](at, 0), persistentLooks, at
+	}
+}
+
+// option returns where an option of an object that begins with an AVClass lies in it,
+// negative when it has none of that name.
+func (l *Lib) option(object uintptr, name string) int {
+	o := l.withStrings(l.fn.optFind, []uintptr{object, hole, 0, 0, 0}, name)
+	if o == 0 {
+		return -1
+	}
+	return int(dl.Load[int32](o, l.o.optionOffset))
+}
+
+// ioOpenAt returns where io_open lies in an AVFormatContext, 0 when that is not certain. It
+// follows on one of two options, by version, and another function follows on it; both are
+// libavformat's own at first, which is what tells.
+func (l *Lib) ioOpenAt(ctx FormatContext) uintptr {
+	const far = 64 << 20 // libraries are smaller
+	inside := func(at uintptr) bool {
+		d := int64(dl.Load[uintptr](uintptr(ctx), at)) - int64(l.fn.openInput)
+		return d > -far && d < far
+	}
+	for _, name := range []string{"protocol_whitelist", "dump_separator"} {
+		if o := l.option(uintptr(ctx), name); o > 0 && inside(uintptr(o)+8) && inside(uintptr(o)+16) {
+			return uintptr(o) + 8
+		}
+	}
+	return 0
+}
