@@ -113,6 +113,9 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 		return nil, p.abandon(ErrConfig, err)
 	}
 	if cfg.Start > 0 {
+		if d := p.info.Duration; d > 0 && cfg.Start >= d {
+			p.log.Warn("nothing is left to play, the start lies behind the end", "start", cfg.Start, "duration", d)
+		}
 		if err := p.Seek(cfg.Start); err != nil {
 			return nil, p.abandon(ErrMedia, err)
 		}

@@ -354,7 +354,7 @@ func (s *presenter) round() (done bool, err error) {
 	}
 	now := clock.Now()
 	at := p.mediaTime(s.head.frame.PTS, s.head.frame.Timebase)
-	if limit := p.cfg.Duration; limit > 0 && at >= p.cfg.Start+limit {
+	if limit := p.cfg.Duration; limit > 0 && at-p.cfg.Start >= limit {
 		return s.finish(now)
 	}
 	if !s.started {

@@ -69,7 +69,7 @@ func (s *presenter) follow(now media.Instant) bool {
 	}
 	p.setPosition(s.serial, at)
 	limit := p.cfg.Duration
-	return limit > 0 && at >= p.cfg.Start+limit
+	return limit > 0 && at-p.cfg.Start >= limit
 }
 
 // sounds reports whether there is more sound to hear.

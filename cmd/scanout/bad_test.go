@@ -63,6 +63,8 @@ func TestBadInput(t *testing.T) {
 		{"full disk, hashes", play("-o", "framemd5:/dev/full", av), exitFailed, "no space", 0},
 		{"report in a missing folder", play("-o", "null", "--report", "no-such-folder/r.json", av), exitOutput, "report", 0},
 		{"report on a full disk", play("-o", "null", "--audio", "none", "--frames", "2", "--report", "/dev/full", av), exitFailed, "no space", 0},
+		{"trace on a full disk", play("-o", "null", "--audio", "none", "--frames", "2", "--trace", "/dev/full", av), exitFailed, "write the trace", 0},
+		{"start behind the end", play("-o", "null", "--audio", "none", "--start", "1:30", av), exitOK, "behind the end", 0},
 		{"two outputs to one", play("-o", "y4m:-", "--report", "-", av), exitUsage, "standard output", 0},
 	}
 	for _, flags := range []string{"--size=0x5", "--size=5", "--volume=3", "--volume=-1", "--volume=NaN", "--refresh=NaN", "--refresh=-1",

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -98,6 +99,7 @@ func run(args []string, env environment) (code int) {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Bind(&env),
+		bytewise,
 	)
 	if err != nil {
 		panic(err) // the command structs are wrong
@@ -124,6 +126,17 @@ func run(args []string, env environment) (code int) {
 	}
 	return exitOK
 }
+
+// bytewise keeps names of files as they are: kong passes strings through JSON, which has no
+// place for those that are not UTF-8.
+var bytewise = kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	target.SetString(fmt.Sprint(token.Value))
+	return nil
+}))
 
 // oneLine is the text of err on one line: joined errors have one each.
 func oneLine(err error) string {

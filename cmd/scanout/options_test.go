@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -98,10 +99,53 @@ func FuzzParseRate(f *testing.F) {
 	})
 }
 
+var spans = []struct {
+	text string
+	want time.Duration // negative: refused
+}{
+	{"0", 0}, {"90", 90 * time.Second}, {"1.5", 1500 * time.Millisecond}, {"1m30s", 90 * time.Second}, {"250ms", 250 * time.Millisecond},
+	{"1:30", 90 * time.Second}, {"01:02:03.000000001", time.Hour + 2*time.Minute + 3*time.Second + 1}, {"90:00", 90 * time.Minute},
+	{"100000:00:00", maxSpan}, {"100000:00:01", -1}, {"360000001", -1}, {"2000000h", -1}, {"", -1}, {":", -1}, {"1:", -1}, {"1:60", -1}, {"1:2:3:4", -1},
+	{"1.", -1}, {".", -1}, {"1.0000000001", -1}, {"1:30s", -1}, {"+1", -1}, {"1e3", -1}, {"1,5", -1}, {"NaN", -1}, {"１", -1},
+}
+
+func TestParseSpan(t *testing.T) {
+	for _, c := range spans {
+		d, err := parseSpan(c.text)
+		if err == nil && d != c.want || err != nil && (c.want >= 0 || d != 0 || !strings.Contains(err.Error(), "1m30s, 1:30 or 90")) {
+			t.Errorf("%q: %v, %v, want %v", c.text, d, err, c.want)
+		}
+	}
+}
+
+func FuzzParseSpan(f *testing.F) {
+	for _, c := range spans {
+		f.Add(c.text)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := parseSpan(s)
+		if d.Abs() > maxSpan+time.Second || err != nil && d != 0 {
+			t.Errorf("%q: %v, %v", s, d, err)
+		}
+		if again, err := parseSpan(d.String()); again != d || err != nil {
+			t.Errorf("%q: %v reads back as %v, %v", s, d, again, err)
+		}
+	})
+}
+
+// TestNamesAsTheyAre reads a file name that is not UTF-8.
+func TestNamesAsTheyAre(t *testing.T) {
+	const name = "caf\xe9 %d\n.mp4"
+	cfg, err := parsePlay([]string{"--output", "y4m:" + name, name}, &environment{})
+	if err != nil || cfg.Media != name || cfg.Output != "y4m:"+name {
+		t.Errorf("read as %q and %q, %v", cfg.Media, cfg.Output, err)
+	}
+}
+
 // parsePlay reads the arguments of play as the program does.
 func parsePlay(args []string, env *environment) (player.Config, error) {
 	var c commands
-	k, err := kong.New(&c, kong.Name("scanout"), kong.Writers(env.out, env.err), kong.Exit(func(int) {}))
+	k, err := kong.New(&c, kong.Name("scanout"), kong.Writers(env.out, env.err), kong.Exit(func(int) {}), bytewise)
 	if err != nil {
 		return player.Config{}, err
 	}
@@ -115,7 +159,7 @@ func parsePlay(args []string, env *environment) (player.Config, error) {
 // configuration or one line that refuses it.
 func FuzzOptions(f *testing.F) {
 	for _, s := range []string{"", "a.mp4", "--size 1x1 a", "--raw-size 4x4 --raw-rate 30 -", "--raw-format nv12 --raw-size 2x2 -", "--volume NaN",
-		"--refresh 1e300 a", "--start 1h --duration 5m a", "--output png: a", "--frames 9223372036854775807", "-vqf", "--audio=null --speed=max", "-- -x",
+		"--refresh 1e300 a", "--start 1h --duration 5m a", "--start 1:30 --duration 2.5 a", "--output png: a", "--frames 9223372036854775807", "-vqf", "--audio=null --speed=max", "-- -x",
 		"--threads -1", "--raw-size 4x4 --raw-format rgb -", "--raw-size 4x4 --raw-rate 0/0 -"} {
 		f.Add(s)
 	}

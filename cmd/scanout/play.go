@@ -20,33 +20,33 @@ const builtin = "pattern:duration=10s"
 type playCommand struct {
 	Media string `arg:"" optional:"" help:"File, URL, pattern:… or - for standard input; the built-in picture when left out."`
 
-	Output      string        `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
-	Renderer    string        `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
-	Decoder     string        `enum:"auto,vulkan,ffmpeg" default:"auto" help:"What decodes video: ${enum}. auto takes the GPU where it can."`
-	Audio       string        `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
-	Device      string        `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
-	Upload      string        `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
-	PresentMode string        `name:"present-mode" enum:"auto,fifo,latest,mailbox,immediate" default:"auto" help:"How frames take turns in a window: ${enum}. auto is fifo, or latest where the source is faster than the display."`
-	Validation  bool          `help:"Load the Vulkan validation layer and print what it says." hidden:""`
-	Size        string        `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
-	Fullscreen  bool          `short:"f" help:"Start in fullscreen."`
-	Realtime    bool          `help:"Ask for real-time priority for the thread that presents and, as root, keep processors from idling deeply."`
-	Refresh     float64       `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
-	Display     string        `placeholder:"SPEC" help:"The offscreen output's simulated display, with its faults: a rate or the range of a variable one, then jitter, share of missed refreshes, seed; e.g. 120,jitter=0.5ms,miss=1% or 48-144. Replaces --refresh."`
-	Speed       string        `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
-	Start       time.Duration `placeholder:"TIME" help:"Begin here, e.g. 1m30s."`
-	Duration    time.Duration `placeholder:"TIME" help:"Play this long."`
-	Frames      int64         `placeholder:"N" help:"Show this many frames."`
-	Loop        bool          `help:"Start again at the end."`
-	Volume      float64       `default:"1" help:"Volume, 0 to 1.5."`
-	Mute        bool          `help:"Start muted."`
-	Latency     string        `placeholder:"POLICY" help:"Of live sources: smooth keeps the rhythm, balanced delays as much as jitter takes, freshest shows the newest frame at once; or the most that a frame may be old, e.g. 50ms. Default: balanced."`
-	Trace       string        `placeholder:"FILE" help:"Write every frame's life for Perfetto (ui.perfetto.dev) or chrome://tracing."`
-	Threads     int           `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
-	HugePages   bool          `help:"Use huge pages for frame memory."`
-	Report      string        `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
-	Verbose     bool          `short:"v" help:"Say more."`
-	Quiet       bool          `short:"q" help:"No progress line."`
+	Output      string  `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
+	Renderer    string  `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`
+	Decoder     string  `enum:"auto,vulkan,ffmpeg" default:"auto" help:"What decodes video: ${enum}. auto takes the GPU where it can."`
+	Audio       string  `enum:"auto,pulse,sdl,null,none" default:"auto" help:"Where sound goes: ${enum}. null keeps time without sound."`
+	Device      string  `placeholder:"GPU" help:"Number or part of the name of the GPU; see scanout doctor."`
+	Upload      string  `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
+	PresentMode string  `name:"present-mode" enum:"auto,fifo,latest,mailbox,immediate" default:"auto" help:"How frames take turns in a window: ${enum}. auto is fifo, or latest where the source is faster than the display."`
+	Validation  bool    `help:"Load the Vulkan validation layer and print what it says." hidden:""`
+	Size        string  `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
+	Fullscreen  bool    `short:"f" help:"Start in fullscreen."`
+	Realtime    bool    `help:"Ask for real-time priority for the thread that presents and, as root, keep processors from idling deeply."`
+	Refresh     float64 `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
+	Display     string  `placeholder:"SPEC" help:"The offscreen output's simulated display, with its faults: a rate or the range of a variable one, then jitter, share of missed refreshes, seed; e.g. 120,jitter=0.5ms,miss=1% or 48-144. Replaces --refresh."`
+	Speed       string  `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
+	Start       span    `placeholder:"TIME" help:"Begin here: 1m30s, 1:30 or 90."`
+	Duration    span    `placeholder:"TIME" help:"Play this long, written likewise."`
+	Frames      int64   `placeholder:"N" help:"Show this many frames."`
+	Loop        bool    `help:"Start again at the end."`
+	Volume      float64 `default:"1" help:"Volume, 0 to 1.5."`
+	Mute        bool    `help:"Start muted."`
+	Latency     string  `placeholder:"POLICY" help:"Of live sources: smooth keeps the rhythm, balanced delays as much as jitter takes, freshest shows the newest frame at once; or the most that a frame may be old, e.g. 50ms. Default: balanced."`
+	Trace       string  `placeholder:"FILE" help:"Write every frame's life for Perfetto (ui.perfetto.dev) or chrome://tracing."`
+	Threads     int     `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
+	HugePages   bool    `help:"Use huge pages for frame memory."`
+	Report      string  `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
+	Verbose     bool    `short:"v" help:"Say more."`
+	Quiet       bool    `short:"q" help:"No progress line."`
 
 	Receive string `enum:"auto,uring,mmsg,net" default:"auto" help:"How packets of live streams are received: ${enum}."`
 
@@ -68,7 +68,7 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 		Audio:    player.Audio(strings.TrimPrefix(c.Audio, "auto")),
 		Device:   c.Device, Upload: c.Upload, Validation: c.Validation,
 		Fullscreen: c.Fullscreen, Realtime: c.Realtime, Refresh: c.Refresh, MaxSpeed: c.Speed == "max",
-		Start: c.Start, Duration: c.Duration, Frames: c.Frames, Loop: c.Loop,
+		Start: time.Duration(c.Start), Duration: time.Duration(c.Duration), Frames: c.Frames, Loop: c.Loop,
 		Volume: c.Volume, Muted: c.Mute, Threads: c.Threads, HugePages: c.HugePages,
 		Receive: strings.TrimPrefix(c.Receive, "auto"),
 		Started: env.started,
@@ -142,13 +142,17 @@ func (c *playCommand) Run(env *environment) (err error) {
 	}
 	defer to.close()
 	if c.Trace != "" {
-		f, err := os.Create(c.Trace)
-		if err != nil {
-			return fmt.Errorf("%w: cannot write the trace (choose another place): %w", player.ErrOutput, err)
+		f, createErr := os.Create(c.Trace)
+		if createErr != nil {
+			return fmt.Errorf("%w: cannot write the trace (choose another place): %w", player.ErrOutput, createErr)
 		}
 		buffered := bufio.NewWriterSize(f, 1<<16)
 		cfg.Trace = buffered
-		defer func() { err = errors.Join(err, buffered.Flush(), f.Close()) }()
+		defer func() {
+			if lost := errors.Join(buffered.Flush(), f.Close()); lost != nil {
+				err = errors.Join(err, fmt.Errorf("write the trace: %w", lost))
+			}
+		}()
 	}
 	p, err := player.Open(env.ctx, cfg)
 	if err != nil {
@@ -172,6 +176,61 @@ func (c *playCommand) Run(env *environment) (err error) {
 		}
 	}
 	return errors.Join(runErr, closeErr, reportErr)
+}
+
+// span is a time on the command line: 1m30s, 1:30, 90 or 1:02:03.5.
+type span time.Duration
+
+// UnmarshalText reads one.
+func (t *span) UnmarshalText(text []byte) error {
+	d, err := parseSpan(string(text))
+	*t = span(d)
+	return err
+}
+
+// maxSpan is longer than anything that plays, and short enough for sums of it.
+const maxSpan = 100_000 * time.Hour
+
+// parseSpan reads a time as Go writes it, or as players do: seconds, minutes and seconds, or
+// hours, minutes and seconds, the last with decimals.
+func parseSpan(s string) (time.Duration, error) {
+	if d, err := time.ParseDuration(s); err == nil && d.Abs() <= maxSpan {
+		return d, nil
+	}
+	whole, frac, decimals := strings.Cut(s, ".")
+	parts := strings.Split(whole, ":")
+	seconds := 0
+	for i, p := range parts {
+		limit := 59
+		if i == 0 {
+			limit = int(maxSpan / time.Second)
+		}
+		n, ok := parseInt(p, limit)
+		if !ok || i == 3 {
+			return 0, badSpan(s)
+		}
+		seconds = seconds*60 + n
+	}
+	if seconds > int(maxSpan/time.Second) {
+		return 0, badSpan(s)
+	}
+	d := time.Duration(seconds) * time.Second
+	if decimals {
+		const nanos = "000000000"
+		if frac == "" || len(frac) > len(nanos) {
+			return 0, badSpan(s)
+		}
+		n, ok := parseInt(frac+nanos[len(frac):], 999_999_999)
+		if !ok {
+			return 0, badSpan(s)
+		}
+		d += time.Duration(n)
+	}
+	return d, nil
+}
+
+func badSpan(s string) error {
+	return fmt.Errorf("%q is not a time: write it like 1m30s, 1:30 or 90", s)
 }
 
 // parseLatency reads a policy, or how old a frame may be at most.
