@@ -185,7 +185,14 @@ func (p *Player) openSource(ctx context.Context) error {
 			return fmt.Errorf("open %s: %w", cfg.Media, err)
 		}
 		p.cfg.Input = f
-		return p.openRaw(ctx)
+		if err = p.openRaw(ctx); !errors.Is(err, media.ErrNotSupported) || p.raw == nil || !isRegular(f) {
+			return err
+		}
+		p.log.Info("not read as Y4M", "reason", err)
+		if err := p.raw.Close(); err != nil {
+			return err
+		}
+		p.raw = nil
 	}
 	if annexb.CodecOf(cfg.Media) != "" && !strings.Contains(cfg.Media, "://") {
 		src, err := annexb.Open(annexb.Config{Path: cfg.Media, Now: clock.Now})
@@ -210,6 +217,11 @@ func (p *Player) openSource(ctx context.Context) error {
 	}
 	p.src, p.info = src, src.Info()
 	return nil
+}
+
+func isRegular(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode().IsRegular()
 }
 
 // openFile opens path for reading. Opening a named pipe waits for its writer, and a file

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/scanout-av/scanout/audio"
@@ -55,16 +56,21 @@ func (p *Player) chooseSink() (VideoSink, error) {
 		return p.openOffscreen()
 	case OutputNull:
 		return dump.NewNull(dump.NullConfig{Refresh: p.refresh(), Display: p.simulated(), Now: clock.Now, Sleep: p.sleepUntil()}), nil
-	case OutputFrameMD5:
-		return dump.NewFrameMD5(p.dumpConfig(path))
-	case OutputY4M:
-		return dump.NewY4M(p.dumpConfig(path))
+	case OutputFrameMD5, OutputY4M:
+		c, err := p.dumpConfig(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case kind == OutputY4M:
+			return dump.NewY4M(c)
+		}
+		return dump.NewFrameMD5(c)
 	case OutputPNG:
 		raster, err := soft.NewRaster(soft.Config{})
 		if err != nil {
 			return nil, err
 		}
-		return dump.NewPNG(p.dumpConfig(path), raster)
+		return dump.NewPNG(dump.Config{Path: path, Rate: p.video.FrameRate, Now: clock.Now}, raster)
 	}
 	return nil, fmt.Errorf("unknown output %q", p.cfg.Output)
 }
@@ -184,12 +190,59 @@ func (p *Player) openWindow() (VideoSink, error) {
 }
 
 // dumpConfig says where pictures are written.
-func (p *Player) dumpConfig(path string) dump.Config {
+func (p *Player) dumpConfig(path string) (dump.Config, error) {
 	c := dump.Config{Path: path, Rate: p.video.FrameRate, Now: clock.Now}
 	if path == "-" && p.cfg.Writer != nil {
 		c.Writer = struct{ io.Writer }{p.cfg.Writer} // it stays the caller's to close
+		return c, nil
 	}
-	return c
+	if st, err := os.Stat(path); err == nil && st.Mode()&os.ModeNamedPipe != 0 {
+		f, err := p.openPipe(path)
+		if err != nil {
+			return c, err
+		}
+		c.Writer = f
+	}
+	return c, nil
+}
+
+// openPipe opens a named pipe for writing alone, so that it breaks when its reader goes. It
+// waits for the reader to come.
+// Errors: os.ErrClosed when playback ends.
+func (p *Player) openPipe(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0) // whatever blocks could not be interrupted
+		switch {
+		case err == nil:
+			p.mu.Lock()
+			p.pipe = f
+			p.hurryPipe()
+			p.mu.Unlock()
+			return f, nil
+		case !errors.Is(err, syscall.ENXIO):
+			return nil, err
+		}
+		select {
+		case <-p.quit:
+			return nil, fmt.Errorf("output %s has no reader: %w", path, os.ErrClosed)
+		case <-time.After(pipePoll):
+		}
+	}
+}
+
+const (
+	// pipePoll is how often a reader of a named pipe is looked for.
+	pipePoll = 50 * time.Millisecond
+	// pipeGrace is how long one that reads no more may hold up the end of playback.
+	pipeGrace = time.Second
+)
+
+// hurryPipe lets nobody wait for the pipe's reader any more when playback ends. It is called
+// with mu held.
+func (p *Player) hurryPipe() {
+	if p.pipe != nil && p.stop.Load() {
+		_ = p.pipe.SetWriteDeadline(time.Now().Add(pipeGrace)) // it may be closed already
+	}
 }
 
 // closedSink stands for a sink that could not be opened again.

@@ -93,6 +93,7 @@ type Player struct {
 	audioDone atomic.Uint32 // serial whose sound has been written completely
 	stop      atomic.Bool
 	quit      chan struct{} // closed with stop, for waits on a channel
+	pipe      *os.File      // that pictures are written to; with mu held
 
 	running  atomic.Bool
 	finished chan struct{} // closed when Run has ended
@@ -271,6 +272,7 @@ func (p *Player) interrupt() {
 		return
 	}
 	close(p.quit)
+	p.hurryPipe()
 	p.demand.Broadcast()
 	if p.src != nil {
 		p.src.Interrupt()

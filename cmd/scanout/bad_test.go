@@ -186,6 +186,7 @@ func TestOdd(t *testing.T) {
 		{"cover in m4a", generate(t, "cover.m4a", withCover("aac")...), 1},
 		{"one picture", generate(t, "one.mp4", join(one, []string{"-frames:v", "1"})...), 1},
 		{"still image", cover, 1},
+		{"not what the name says", write(t, "mp4.y4m", read(t, generate(t, "video.mp4", one...))), 25},
 		{"no timestamps", generate(t, "bare.264", join(one, []string{"-f", "h264"})...), 25},
 		{"negative timestamps", generate(t, "negative.mkv", join(one, []string{"-output_ts_offset", "-3", "-avoid_negative_ts", "disabled"})...), 25},
 		{"late timestamps", generate(t, "late.mkv", join(one, []string{"-output_ts_offset", "5000"})...), 25},

@@ -129,7 +129,7 @@ func TestInterruptPlaying(t *testing.T) {
 func TestInterruptOpening(t *testing.T) {
 	procOnly(t)
 	needFFmpeg(t)
-	for _, name := range []string{"idle", "idle.y4m", "lonely", "lonely.y4m"} {
+	for _, name := range []string{"idle", "idle.y4m", "lonely", "lonely.y4m", "lonely.md5"} {
 		if err := syscall.Mkfifo(filepath.Join(scratch, name), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -170,6 +170,7 @@ func TestInterruptOpening(t *testing.T) {
 		{"pipe without a writer", play("-o", "null", "lonely"), nil},
 		{"Y4M pipe without a writer", play("-o", "null", "lonely.y4m"), nil},
 		{"probe of a pipe", command{args: []string{"probe", "lonely"}}, nil},
+		{"output to a pipe without a reader", play("-o", "framemd5:lonely.md5", "pattern:size=64x48"), nil},
 		{"silent standard input", play("-o", "null", "-"), nil},
 		{"silent server", play("-o", "null", "http://"+l.Addr().String()+"/a.mp4"), func(*testing.T, *watched) { <-asked }},
 		{"benchmark", command{args: []string{"bench", "queue", "--duration", "1m"}}, nil},
@@ -202,6 +203,62 @@ func TestInterruptOpening(t *testing.T) {
 				break
 			}
 		})
+	}
+}
+
+// What is written to a named pipe ends with its reader, and with Ctrl-C where that reads no
+// more.
+func TestOutputToPipe(t *testing.T) {
+	procOnly(t)
+	c := play("-o", "y4m:pipe.y4m", "--audio", "none", "pattern:size=640x480")
+	path := filepath.Join(scratch, "pipe.y4m")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, leaves := range []bool{true, false} {
+		w := c.start(t, nil)
+		f, err := os.Open(path) // waits for the program
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b := make([]byte, 9)
+		if _, err := io.ReadFull(f, b); err != nil || string(b) != "YUV4MPEG2" {
+			t.Errorf("the pipe says %q, %v", b, err)
+		}
+		want, says := exitFailed, "broken pipe"
+		if leaves {
+			f.Close()
+		} else {
+			want, says = exitInterrupted, "timeout"
+			if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := w.end(t); r.code != want || !strings.Contains(r.err, says) {
+			t.Errorf("the reader leaves: %v; code %d, want %d, and %q in: %s", leaves, r.code, want, says, r.err)
+		}
+	}
+}
+
+// Lines that are printed and do not arrive are an error, whatever prints them.
+func TestFullOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("needs /dev/full (Linux)")
+	}
+	defer full.Close()
+	path := generate(t, "video.mp4", join(picture("1"), h264)...)
+	for _, args := range [][]string{{"probe", path}, {"probe", "--json", path}, {"doctor"}, {"version"}, {"bench", "--list"}, {"play", "--help"}} {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		cmd := command{args: args}.prepare(ctx, t)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &said
+		cmd.Run()
+		if code := cmd.ProcessState.ExitCode(); code <= 0 || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("scanout %q: code %d: %s", args, code, said.String())
+		}
 	}
 }
 

@@ -91,6 +91,8 @@ func moreProcessors() {
 func run(args []string, env environment) (code int) {
 	var c commands
 	exited := -1
+	out := &output{w: env.out}
+	env.out = out
 	k, err := kong.New(&c,
 		kong.Name("scanout"),
 		kong.Description("Real-time audio and video rendering."),
@@ -105,6 +107,9 @@ func run(args []string, env environment) (code int) {
 		panic(err) // the command structs are wrong
 	}
 	kctx, err := k.Parse(args)
+	if exited == exitOK && out.err != nil {
+		exited = exitFailed
+	}
 	if exited >= 0 {
 		return exited // --help
 	}
@@ -112,7 +117,9 @@ func run(args []string, env environment) (code int) {
 		fmt.Fprintf(env.err, "scanout: %v\nTry: scanout --help\n", err)
 		return exitUsage
 	}
-	err = kctx.Run(&env)
+	if err = kctx.Run(&env); err == nil {
+		err = out.err
+	}
 	if env.ctx.Err() != nil {
 		// What was being opened or measured failed because of the signal.
 		if err != nil && exitCode(err) == exitFailed && !errors.Is(err, context.Canceled) {
@@ -141,6 +148,21 @@ var bytewise = kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.De
 // oneLine is the text of err on one line: joined errors have one each.
 func oneLine(err error) string {
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
+
+// output is standard output. It remembers an error: not every line that is printed looks at
+// its own.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // usageError is a wrong command line that kong could not notice.

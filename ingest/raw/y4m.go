@@ -124,9 +124,15 @@ func parseHeader(line string) (header, error) {
 	return h, nil
 }
 
-func notY4M(line string) error {
-	return fmt.Errorf("not Y4M: it begins with %q, not %q; give size and format for headerless video", line[:min(len(line), 16)], signature)
+// notY4M is the error of a stream that is something else, by how it begins. It is
+// media.ErrNotSupported.
+type notY4M string
+
+func (e notY4M) Error() string {
+	return fmt.Sprintf("not Y4M: it begins with %q, not %q; give size and format for headerless video, and play other formats from a file or /dev/stdin", string(e[:min(len(e), 16)]), signature)
 }
+
+func (e notY4M) Is(target error) bool { return target == media.ErrNotSupported }
 
 // parseRatio reads NUM:DEN; 0 on either side means not known.
 func parseRatio(s string) (media.Rational, error) {
