@@ -1,6 +1,8 @@
 package rt
 
 import (
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/scanout-av/scanout/media"
@@ -23,6 +25,34 @@ const (
 	longestNap = 200 * time.Millisecond
 )
 
+// keepers counts the goroutines that keep a processor of Go's while they sleep, of the whole
+// process, as processors are.
+//
+// There must not be as many as processors. Who then comes out of a system call waits in the
+// scheduler's common queue, and a processor looks there when its own queue is empty, which
+// it never is where somebody yields before each nap, or every 61st time: half a second of
+// naps. The monitor, which would take a processor away sooner, is what naps hide from. So a
+// program with two processors that received and presented stood still for 0.3 to 0.9 s, again
+// and again.
+type keepers struct{ n atomic.Int32 }
+
+// freeProcessors are left to goroutines with something to do: to one that decodes, say, and
+// to everybody else.
+const freeProcessors = 2
+
+var napping keepers
+
+// enter reports whether one more may keep its processor; if so, leave is to be called.
+func (k *keepers) enter() bool {
+	if int(k.n.Add(1)) <= runtime.GOMAXPROCS(0)-freeProcessors {
+		return true
+	}
+	k.n.Add(-1)
+	return false
+}
+
+func (k *keepers) leave() { k.n.Add(-1) }
+
 // Napper sleeps for a goroutine that is not locked to its thread; for one that is, every
 // sleep costs two switches of threads. The zero value is ready for use.
 // Concurrency: one goroutine.
@@ -40,8 +70,9 @@ func (n *Napper) SleepUntil(deadline media.Instant) {
 			return
 		}
 		n.yield()
-		if p := piece(now, deadline); holds(now, p) {
+		if p := piece(now, deadline); holds(now, p) && napping.enter() {
 			holdUntil(p)
+			napping.leave()
 		} else {
 			SleepUntil(p)
 		}

@@ -39,7 +39,8 @@ func (w *Waiter) sleep(deadline media.Instant) bool {
 	return w.block(deadline, hold)
 }
 
-// block blocks the thread in the kernel; see sleep. Hold keeps the processor of Go's.
+// block blocks the thread in the kernel; see sleep. Hold keeps the processor of Go's if there
+// are enough.
 func (w *Waiter) block(deadline media.Instant, hold bool) bool {
 	// FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC.
 	var ts unix.Timespec
@@ -49,9 +50,10 @@ func (w *Waiter) block(deadline media.Instant, hold bool) bool {
 		tsp = &ts
 	}
 	var e unix.Errno
-	if hold {
+	if hold && napping.enter() {
 		_, _, e = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.state)), futexWaitBitsetPrivate,
 			uintptr(waiting), uintptr(unsafe.Pointer(tsp)), 0, futexMatchAny)
+		napping.leave()
 	} else {
 		e = blockFutex(unsafe.Pointer(&w.state), uintptr(waiting), tsp)
 	}
