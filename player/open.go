@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -182,6 +183,10 @@ func (p *Player) openSource(ctx context.Context) error {
 	if strings.HasSuffix(strings.ToLower(cfg.Media), ".y4m") && !strings.Contains(cfg.Media, "://") {
 		f, err := openFile(ctx, cfg.Media)
 		if err != nil {
+			var pe *fs.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
 			return fmt.Errorf("open %s: %w", cfg.Media, err)
 		}
 		p.cfg.Input = f

@@ -32,6 +32,9 @@ func TestBadInput(t *testing.T) {
 	nullTo := func(path string) command { return play("-o", "null", "--audio", "null", "--report", "-", path) }
 	cases := []badInput{
 		{"missing file", nullTo("no-such-file.mp4"), exitMedia, "does not exist", 0},
+		{"missing Y4M", nullTo("no-such-file.y4m"), exitMedia, "scanout: open no-such-file.y4m: no such file", 0},
+		{"missing, NAL units", command{args: []string{"probe", "--nal", "no-such-file.mp4"}}, exitMedia, "scanout: file: open", 0},
+		{"missing, to send", command{args: []string{"send", "no-such-file.mp4", "rtp://127.0.0.1:9"}}, exitMedia, "scanout: file: open", 0},
 		{"directory", nullTo("."), exitMedia, "is a folder", 0},
 		{"empty", nullTo(write(t, "empty.mp4", nil)), exitMedia, "empty", 0},
 		{"text", nullTo(text), exitMedia, "not a media file", 0},

@@ -171,12 +171,19 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
+// mediaError is media that this command, without a player, cannot open.
+type mediaError struct{ err error }
+
+func (e mediaError) Error() string { return e.err.Error() }
+func (e mediaError) Unwrap() error { return e.err }
+
 func exitCode(err error) int {
 	var u usageError
+	var m mediaError
 	switch {
 	case errors.As(err, &u), errors.Is(err, player.ErrConfig):
 		return exitUsage
-	case errors.Is(err, player.ErrMedia):
+	case errors.As(err, &m), errors.Is(err, player.ErrMedia):
 		return exitMedia
 	case errors.Is(err, player.ErrOutput):
 		return exitOutput

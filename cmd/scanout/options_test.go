@@ -142,6 +142,15 @@ func TestNamesAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestVolumeZero is silent, and keys make it louder from there: the player's own 0 is its
+// default, full volume.
+func TestVolumeZero(t *testing.T) {
+	cfg, err := parsePlay([]string{"--volume", "0", "a"}, &environment{})
+	if err != nil || cfg.Muted || cfg.Volume <= 0 || cfg.Volume > 1e-6 {
+		t.Errorf("volume %v, muted %v, %v", cfg.Volume, cfg.Muted, err)
+	}
+}
+
 // parsePlay reads the arguments of play as the program does.
 func parsePlay(args []string, env *environment) (player.Config, error) {
 	var c commands

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 	}
 	cfg.PresentMode = mode
 	if c.Volume == 0 {
-		cfg.Muted = true
+		cfg.Volume = math.SmallestNonzeroFloat64 // 0 is the default there, and the keys go on from here
 	}
 	if cfg.Media == "" {
 		cfg.Media = builtin

@@ -18,7 +18,6 @@ import (
 	"github.com/scanout-av/scanout/decode/bitstream/vp9"
 	"github.com/scanout-av/scanout/ingest/file"
 	"github.com/scanout-av/scanout/media"
-	"github.com/scanout-av/scanout/player"
 )
 
 // nalUnits is an access unit of probe --nal: in JSON one object a line.
@@ -89,7 +88,7 @@ type nalCodec interface {
 func probeNAL(env *environment, name string, asJSON bool) error {
 	next, codec, done, err := openNAL(env.ctx, name)
 	if err != nil {
-		return fmt.Errorf("%w: %w", player.ErrMedia, err)
+		return mediaError{err}
 	}
 	defer done()
 	out := bufio.NewWriter(env.out)
@@ -101,7 +100,7 @@ func probeNAL(env *environment, name string, asJSON bool) error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", player.ErrMedia, err)
+			return mediaError{err}
 		}
 		if _, err := out.Write(nil); err != nil {
 			return err // nobody reads any more

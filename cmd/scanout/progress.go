@@ -18,6 +18,9 @@ type progress struct {
 	wg   sync.WaitGroup
 }
 
+// clearLine empties the terminal's current line.
+const clearLine = "\r\x1b[K"
+
 func startProgress(env *environment, p *player.Player, quiet bool) *progress {
 	pr := &progress{done: make(chan struct{})}
 	if quiet || !isTerminal(env.err) {
@@ -33,10 +36,10 @@ func startProgress(env *environment, p *player.Player, quiet bool) *progress {
 			select {
 			case <-t.C:
 				s := p.Stats()
-				fmt.Fprintf(env.err, "\r\x1b[K%s", progressLine(p, &s, &last))
+				fmt.Fprintf(env.err, clearLine+"%s", progressLine(p, &s, &last))
 				last = s
 			case <-pr.done:
-				fmt.Fprint(env.err, "\r\x1b[K")
+				fmt.Fprint(env.err, clearLine)
 				return
 			}
 		}
@@ -95,6 +98,9 @@ func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >
 
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
+	if isTerminal(h.w) {
+		b.WriteString(clearLine) // of progress
+	}
 	b.WriteString("scanout: ")
 	b.WriteString(r.Message)
 	attr := func(a slog.Attr) bool {

@@ -48,12 +48,12 @@ func (c *sendCommand) Run(env *environment) error {
 	}
 	src, err := c.open(env.ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", player.ErrMedia, err)
+		return mediaError{err}
 	}
 	defer src.Close()
 	defer context.AfterFunc(env.ctx, src.Interrupt)()
 	if err := c.choose(env, src.Info(), &cfg); err != nil {
-		return fmt.Errorf("%w: send %s: %w", player.ErrMedia, c.Media, err)
+		return mediaError{fmt.Errorf("send %s: %w", c.Media, err)}
 	}
 	var chosen []int
 	for _, s := range cfg.Streams {
