@@ -67,6 +67,7 @@ const (
 	DropOverflow            // no room for it
 	DropSkipped             // on the way to an exact seek target
 	DropLost                // its units were lost or damaged on the way here: not the pacer's doing
+	DropUnneeded            // not decoded, because decoding was behind and no picture refers to it
 	NumDropReasons
 )
 
@@ -74,7 +75,7 @@ func (r DropReason) String() string {
 	if r >= NumDropReasons {
 		r = DropNone
 	}
-	return [...]string{"none", "late", "outpaced", "jump-to-live", "stale", "hidden", "overflow", "skipped", "lost"}[r]
+	return [...]string{"none", "late", "outpaced", "jump-to-live", "stale", "hidden", "overflow", "skipped", "lost", "unneeded"}[r]
 }
 
 // Presented is what became of a scheduled frame.

@@ -29,11 +29,12 @@ const (
 )
 
 // badClip codes that clip, with sound.
-func badClip(t *testing.T) string {
+func badClip(t *testing.T, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "clip.mkv")
-	avtest.FFmpeg(t, "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=64x64:rate=%d", badRate), "-f", "lavfi", "-i", "sine=r=48000",
-		"-t", fmt.Sprint(badSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "15", "-bf", "0", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", path)
+	all := []string{"-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=64x64:rate=%d", badRate), "-f", "lavfi", "-i", "sine=r=48000",
+		"-t", fmt.Sprint(badSeconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "15", "-bf", "0", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"}
+	avtest.FFmpeg(t, append(append(all, args...), path)...)
 	return path
 }
 
@@ -111,6 +112,19 @@ func (d *stallingDecoder) Send(au *media.AccessUnit) error {
 		<-time.After(d.wait)
 		d.wait = 0
 		d.after()
+	}
+	return d.VideoDecoder.Send(au)
+}
+
+// slowDecoder takes its time for every picture.
+type slowDecoder struct {
+	VideoDecoder
+	takes time.Duration
+}
+
+func (d *slowDecoder) Send(au *media.AccessUnit) error {
+	if au != nil {
+		<-time.After(d.takes)
 	}
 	return d.VideoDecoder.Send(au)
 }
@@ -197,6 +211,7 @@ type badCase struct {
 	latency Latency
 	sound   bool
 	stall   time.Duration                     // of the decoder
+	slow    time.Duration                     // and what it takes for each picture
 	gone    time.Duration                     // how long the display takes nothing
 	bad     func(i int, au *media.AccessUnit) // of the source
 	hz      float64                           // of the display; 0: 60
@@ -237,6 +252,9 @@ func (c *badCase) run(ctx context.Context, path string) (*badRun, error) {
 			return &stallingDecoder{VideoDecoder: d, at: badAt, wait: c.stall,
 				before: func() { r.looks = -looks.Load() }, after: func() { r.looks += looks.Load() }}
 		}
+	}
+	if c.slow > 0 {
+		cfg.aroundDecoder = func(d VideoDecoder) VideoDecoder { return &slowDecoder{d, c.slow} }
 	}
 	cfg.OnPresent = func(s *media.Scheduled) {
 		at := s.Frame.Timebase.Duration(s.Frame.PTS)
@@ -452,5 +470,42 @@ func TestRoomOfABacklog(t *testing.T) {
 		if r.begin(at(s.received), at(s.begin)); r.held != s.held*time.Millisecond {
 			t.Errorf("unit %d: held for %v, want %v", i, r.held, s.held*time.Millisecond)
 		}
+	}
+}
+
+// TestSlowDecoder has a decoder that takes 4 pictures' time for 3: the pictures that no other
+// refers to are left out, and counted and traced as such, by which it can keep up.
+func TestSlowDecoder(t *testing.T) {
+	path := badClip(t, "-bf", "3", "-x264-params", "b-adapt=0:b-pyramid=0:scenecut=0")
+	const takes = time.Second / badRate * 4 / 3
+	for _, c := range []badCase{
+		{name: "file", slow: takes, least: badSeconds * badRate / 8, reason: media.DropUnneeded, many: 20},
+		{name: "file, with sound", slow: takes, sound: true, least: badSeconds * badRate / 8, reason: media.DropUnneeded, many: 20},
+		{name: "balanced", slow: takes, live: true, latency: LatencyBalanced, least: badSeconds * badRate / 8, reason: media.DropUnneeded, many: 20},
+		{name: "quick enough"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := c.run(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.check(t, r)
+		})
+	}
+	// Where every picture counts, none is left out.
+	var b bytes.Buffer
+	cfg := Config{Media: path, Output: OutputFrameMD5 + "-", Writer: &b, Threads: 1, Decoder: DecoderFFmpeg, Frames: 30,
+		aroundDecoder: func(d VideoDecoder) VideoDecoder { return &slowDecoder{d, takes} }}
+	p, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.strained.Store(true)
+	if err := errors.Join(p.Run(t.Context()), p.Close()); err != nil {
+		t.Error(err)
+	}
+	if s := p.Stats(); s.Presented != 30 || s.Drops != [media.NumDropReasons]int64{} {
+		t.Errorf("%d written, drops %v", s.Presented, s.Drops)
 	}
 }

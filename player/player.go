@@ -59,6 +59,8 @@ type Player struct {
 	pacer  *pace.Pacer
 	// maxLatency is the pacer's contract, for the stages before it.
 	maxLatency time.Duration
+	// strained is whether decoding is behind: see strain.
+	strained atomic.Bool
 	// keys is how many keyframes of a live source wait to be decoded.
 	keys atomic.Int32
 	// aligns is whether sound begins on a refresh.

@@ -59,7 +59,8 @@ type presenter struct {
 	speedAt      media.Instant
 	speedSound   bool // it was asked of the sound
 	journeys     [64]journey
-	lost         journey       // of a frame whose own is gone: nothing is known
+	lost         journey // of a frame whose own is gone: nothing is known
+	strain       strain
 	due          media.Instant // the head's moment, as the pacer was told
 	behind       int           // and how many waited behind it
 
@@ -400,6 +401,10 @@ func (s *presenter) round() (done bool, err error) {
 		return false, nil
 	}
 	d := p.pacer.Decide(now, c)
+	if d.Action != pace.Wait && !p.live() {
+		s.strain.see(now, d.Late > pace.DefaultLateTolerance, c.Behind >= frameRefill-1)
+		p.strained.Store(s.strain.on)
+	}
 	switch d.Action {
 	case pace.Wait:
 		s.rest(d.Until)

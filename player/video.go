@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/decode/bitstream"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
 )
@@ -32,6 +33,8 @@ type videoStage struct {
 	pk       packet    // here, because its address goes to the decoder
 	spill    []picture // that the frame ring, full, did not take from the presenting goroutine
 	room     room
+	referred bitstream.Referred
+	strain   strain // of a live source's
 }
 
 // room keeps account of how much earlier units would have been decoded had the frame ring
@@ -65,6 +68,7 @@ func (r *room) full(now media.Instant) {
 func newVideoStage(p *Player) *videoStage {
 	v := &videoStage{p: p, spill: make([]picture, 0, 64)}
 	v.out = videoOut{v: v, p: p, rate: p.video.FrameRate, cover: p.video.CoverArt}
+	v.referred = bitstream.NewReferred(p.video.Codec, p.video.ExtraData)
 	return v
 }
 
@@ -185,6 +189,9 @@ func (v *videoStage) decode() bool {
 	if v.skipToLive(now) {
 		return true
 	}
+	if v.leaveOut(now) {
+		return true
+	}
 	v.room.begin(pk.au.Received, now)
 	unit := &pk.au
 	if pk.what != packetUnit {
@@ -221,6 +228,7 @@ func (v *videoStage) decode() bool {
 			c.restream(pk.stream)
 		}
 		out.rate, v.failed = pk.stream.FrameRate, 0
+		v.referred = bitstream.NewReferred(pk.stream.Codec, pk.stream.ExtraData)
 	case packetEnd:
 		return v.push(picture{serial: v.serial})
 	}
@@ -248,6 +256,25 @@ func (v *videoStage) skipToLive(now media.Instant) bool {
 	p.traceSkip(&pk.au, media.DropLive, now)
 	pk.au.Release()
 	p.dropped(media.DropLive, 1)
+	return true
+}
+
+// leaveOut drops the unit at hand when decoding is behind and no other picture refers to it.
+func (v *videoStage) leaveOut(now media.Instant) bool {
+	p, pk := v.p, &v.pk
+	if pk.what != packetUnit || p.cfg.MaxSpeed || p.cfg.written() {
+		return false
+	}
+	if p.live() && pk.au.Received != 0 {
+		v.strain.see(now, now.Sub(pk.au.Received) > p.maxLatency/2, p.vq.Len() == 0)
+		p.strained.Store(v.strain.on)
+	}
+	if v.referred.Look(pk.au.Data) || !p.strained.Load() {
+		return false
+	}
+	p.traceSkip(&pk.au, media.DropUnneeded, now)
+	pk.au.Release()
+	p.dropped(media.DropUnneeded, 1)
 	return true
 }
 
