@@ -356,7 +356,7 @@ func (s *presenter) round() (done bool, err error) {
 	now := clock.Now()
 	at := p.mediaTime(s.head.frame.PTS, s.head.frame.Timebase)
 	if limit := p.cfg.Duration; limit > 0 && at-p.cfg.Start >= limit {
-		return s.finish(now)
+		return s.stopAt(p.cfg.Start+limit, now)
 	}
 	if !s.started {
 		// The first picture shows at once; time begins with it.
@@ -474,11 +474,20 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 	} else {
 		p.pacer.Showing(now)
 	}
-	s.endAt = max(target, now).Add(s.sched.Duration)
+	s.endAt = max(target, now).Add(s.lasts(f))
 	if p.cfg.Frames > 0 && s.count >= p.cfg.Frames {
 		return s.finish(now)
 	}
 	return false, nil
+}
+
+// lasts is how long f has its time.
+func (s *presenter) lasts(f *media.Frame) time.Duration {
+	d := f.Timebase.Duration(f.Duration)
+	if limit := s.p.cfg.Duration; limit > 0 {
+		d = min(d, limit-(s.p.mediaTime(f.PTS, f.Timebase)-s.p.cfg.Start))
+	}
+	return d
 }
 
 // position records where playback is with f. A picture that a seek led into the middle of

@@ -86,6 +86,26 @@ func (s *presenter) sounds() bool {
 	return p.asink.Buffered() > 0
 }
 
+// stopAt ends playback at a place that lies before the next picture: not before its time has
+// come, which the last picture's own time may leave open.
+func (s *presenter) stopAt(at time.Duration, now media.Instant) (bool, error) {
+	p := s.p
+	if s.started && !p.live() && !p.cfg.MaxSpeed && !p.cfg.written() {
+		if !s.primed && !s.prime(now) {
+			return false, nil
+		}
+		if !s.listen(now) {
+			s.rest(now.Add(primeStep))
+			return false, nil
+		}
+		if due, ok := p.clk.Instant(at); ok && now < due {
+			s.rest(min(due, now.Add(eventInterval)))
+			return false, nil
+		}
+	}
+	return s.finish(now)
+}
+
 // finish lets the last picture have its time.
 func (s *presenter) finish(now media.Instant) (bool, error) {
 	p := s.p

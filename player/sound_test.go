@@ -2,6 +2,7 @@ package player_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,33 @@ func TestSoundBehindThePicture(t *testing.T) {
 				Start: c.start, Duration: c.duration})
 			if s.Presented != 1 || s.Position < c.from || s.Position > c.to {
 				t.Errorf("%d pictures, ended at %v; want 1, and %v to %v", s.Presented, s.Position, c.from, c.to)
+			}
+		})
+	}
+}
+
+// TestDurationBetweenPictures ends playback within a gap between two pictures and within a
+// picture's own time: at the place that was asked for, not with the picture before or behind.
+func TestDurationBetweenPictures(t *testing.T) {
+	video, sound := patternFiles(t, "pattern:size=64x64,rate=10,duration=2s")
+	gap := filepath.Join(t.TempDir(), "gap.mkv")
+	ffmpeg(t, slices.Concat(video, sound, []string{"-vf", "setpts='PTS+gt(N,4)*10/TB'", "-fps_mode", "passthrough", "-c:v", "mpeg4", "-c:a", "pcm_s16le", gap})...)
+	for _, c := range []struct {
+		media    string
+		audio    player.Audio
+		duration time.Duration
+		frames   int64
+	}{
+		{gap, player.AudioNull, 1500 * time.Millisecond, 5},
+		{gap, player.AudioNone, 1500 * time.Millisecond, 5},
+		{"pattern:size=64x64,rate=1/30,duration=60s,beep=off", player.AudioNone, 500 * time.Millisecond, 1},
+	} {
+		t.Run(string(c.audio), func(t *testing.T) {
+			t.Parallel() // most of the time is waited
+			s := play(t, player.Config{Media: c.media, Output: player.OutputNull, Audio: c.audio, Refresh: 100, Duration: c.duration})
+			// It may take longer, but not as long as the picture.
+			if n := s.Presented + s.Dropped; n != c.frames || s.Elapsed < c.duration-50*time.Millisecond || s.Elapsed > 15*time.Second {
+				t.Errorf("%d pictures and %v, want %d and %v", n, s.Elapsed, c.frames, c.duration)
 			}
 		})
 	}
