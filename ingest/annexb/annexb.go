@@ -13,11 +13,13 @@ package annexb
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -78,15 +80,23 @@ type Source struct {
 
 	next    int64 // number of the next unit
 	keys    []keyUnit
-	known   int64 // units that keys knows of
+	known   int64    // units that keys and sets know of
+	sets    [][]byte // parameter sets so far, the newest last; replaced, not changed
+	missing [][]byte // of them, those that the next unit shall bring
 	wanted  bool
 	stopped atomic.Bool
 	units   pool
 	order   *order // nil without Config.Order
 }
 
-// keyUnit is a unit that decoding can begin with.
-type keyUnit struct{ number, offset int64 }
+// keyUnit is a unit that decoding can begin with, once the parameter sets before it are known.
+type keyUnit struct {
+	number, offset int64
+	sets           [][]byte
+}
+
+// maxSets bounds the parameter sets that are kept: H.264 has 32 + 256, and uses few.
+const maxSets = 64
 
 // text is the part of reading that depends on the codec.
 type text interface {
@@ -96,6 +106,13 @@ type text interface {
 	// key reports whether decoding can begin with unit, and whether it is an IDR picture,
 	// behind which nothing is shown that came before.
 	key(unit []byte) (key, idr bool)
+}
+
+// withSets is a text whose parameter sets may come once, far before the unit that needs them.
+type withSets interface {
+	// set returns which kind of parameter set nal is, 0 for none, and slice that none comes
+	// behind it.
+	set(nal []byte) (kind byte, slice bool)
 }
 
 // Open opens a file and reads up to its first parameter sets.
@@ -236,9 +253,22 @@ func (s *Source) read(au *media.AccessUnit) error {
 	if s.ivf != nil {
 		data = unit[ivfHeader:]
 	}
-	au.Data, au.Native = s.units.get(len(data))
+	before := 0
+	if len(s.missing) > 0 {
+		s.missing = slices.DeleteFunc(slices.Clone(s.missing), func(nal []byte) bool { return bytes.Contains(data, nal) })
+	}
+	for _, nal := range s.missing {
+		before += len(startCode) + len(nal)
+	}
+	au.Data, au.Native = s.units.get(before + len(data))
 	au.Owner = &s.units
-	copy(au.Data, data)
+	at := 0
+	for _, nal := range s.missing {
+		at += copy(au.Data[at:], startCode)
+		at += copy(au.Data[at:], nal)
+	}
+	s.missing = nil
+	copy(au.Data[at:], data)
 	if s.cfg.Now != nil {
 		au.Received = s.cfg.Now()
 	}
@@ -268,11 +298,42 @@ func (s *Source) unit() (unit []byte, key, idr bool, err error) {
 func (s *Source) advance(key bool) {
 	if s.next == s.known {
 		if key {
-			s.keys = append(s.keys, keyUnit{s.next, s.scan.offset})
+			s.keys = append(s.keys, keyUnit{s.next, s.scan.offset, s.sets})
 		}
+		s.collect(s.scan.token)
 		s.known++
 	}
 	s.next++
+}
+
+// startCode begins a NAL unit.
+const startCode = "\x00\x00\x00\x01"
+
+// collect takes note of the parameter sets of unit. One that comes again is the newest of its
+// kind from then on.
+func (s *Source) collect(unit []byte) {
+	text, ok := s.text.(withSets)
+	if !ok {
+		return
+	}
+	nals(unit, func(nal []byte) bool {
+		kind, slice := text.set(nal)
+		if kind == 0 {
+			return !slice
+		}
+		for i := len(s.sets) - 1; i >= 0; i-- {
+			if k, _ := text.set(s.sets[i]); k != kind {
+				continue
+			}
+			if bytes.Equal(s.sets[i], nal) {
+				return true
+			}
+			break // that one may have the same number
+		}
+		sets := slices.DeleteFunc(slices.Clone(s.sets), func(b []byte) bool { return bytes.Equal(b, nal) })
+		s.sets = append(sets[max(0, len(sets)-maxSets+1):], bytes.Clone(nal))
+		return true
+	})
 }
 
 // Seek moves to the last keyframe at or before t. What lies between there and what has
@@ -306,7 +367,11 @@ func (s *Source) Seek(t time.Duration) error {
 	if s.order != nil {
 		s.order.restart(to.number)
 	}
-	return s.rewind(to.number, to.offset)
+	if err := s.rewind(to.number, to.offset); err != nil {
+		return err
+	}
+	s.missing = to.sets // whoever begins here has not seen them
+	return nil
 }
 
 // Interrupt makes a later Read return os.ErrClosed.
@@ -440,6 +505,15 @@ func (c *avc) key(unit []byte) (key, idr bool) {
 	return key, idr
 }
 
+func (*avc) set(nal []byte) (kind byte, slice bool) {
+	switch t := nal[0] & 31; t {
+	case h264.NALSPS, h264.NALPPS:
+		return t, false
+	default:
+		return 0, t >= h264.NALSlice && t <= h264.NALIDR
+	}
+}
+
 // hevc is H.265.
 type hevc struct {
 	splitter h265.Splitter
@@ -495,6 +569,18 @@ func (*hevc) key(unit []byte) (key, idr bool) {
 		return !t.VCL()
 	})
 	return key, idr
+}
+
+func (*hevc) set(nal []byte) (kind byte, slice bool) {
+	if len(nal) < 2 {
+		return 0, false
+	}
+	switch t := h265.NALType(nal[0] >> 1 & 63); t {
+	case h265.NALVPS, h265.NALSPS, h265.NALPPS:
+		return byte(t), false
+	default:
+		return 0, t.VCL()
+	}
 }
 
 // ratio is num/den where both fit.

@@ -6,6 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +127,77 @@ func TestSeek(t *testing.T) {
 		if err := s.Read(&au); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("read after Interrupt: %v", err)
 		}
+	}
+}
+
+// TestSeekBringsParameterSets seeks in streams that have parameter sets at their beginning
+// alone: what a decoder needs comes with the keyframe, for one that has seen nothing else.
+func TestSeekBringsParameterSets(t *testing.T) {
+	for _, path := range []string{
+		avtest.Encode(t, "264", 60, "-c:v", "libx264", "-g", "15", "-pix_fmt", "yuv420p"),
+		avtest.Encode(t, "265", 60, "-c:v", "libx265", "-x265-params", "keyint=15:min-keyint=15:open-gop=0:log-level=none", "-pix_fmt", "yuv420p"),
+	} {
+		var bare []byte
+		var want [][]byte
+		text := open(t, path).text.(withSets)
+		s := open(t, path)
+		var au media.AccessUnit
+		for first := true; s.Read(&au) == nil; first = false {
+			nals(au.Data, func(nal []byte) bool {
+				kind, _ := text.set(nal)
+				if kind != 0 && first {
+					want = append(want, bytes.Clone(nal))
+				}
+				if kind == 0 || first {
+					bare = append(append(bare, startCode...), nal...)
+				}
+				return true
+			})
+			au.Release()
+		}
+		path = filepath.Join(t.TempDir(), "bare"+filepath.Ext(path))
+		if err := os.WriteFile(path, bare, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, path)
+		for _, to := range []time.Duration{time.Second, 1900 * time.Millisecond, 600 * time.Millisecond} {
+			if err := s.Seek(to); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 2 {
+				if err := s.Read(&au); err != nil {
+					t.Fatal(err)
+				}
+				var got [][]byte
+				nals(au.Data, func(nal []byte) bool {
+					if kind, _ := text.set(nal); kind != 0 {
+						got = append(got, bytes.Clone(nal))
+					}
+					return true
+				})
+				if i == 0 && (!au.Key || au.DTS == 0 || !slices.EqualFunc(got, want, bytes.Equal)) || i == 1 && len(got) != 0 {
+					t.Errorf("%s, %v: unit %d has the sets %x, the first one %x", filepath.Base(path), to, au.DTS, got, want)
+				}
+				au.Release()
+			}
+		}
+	}
+}
+
+// TestNewestSets keeps parameter sets in the order in which they were last sent.
+func TestNewestSets(t *testing.T) {
+	s := &Source{text: &avc{}}
+	for _, unit := range []string{"\x67a \x68a", "\x67a \x68a", "\x68b", "\x68a \x65slice \x68c"} {
+		s.collect([]byte(startCode + strings.ReplaceAll(unit, " ", startCode)))
+	}
+	if got := bytes.Join(s.sets, []byte(" ")); string(got) != "\x67a \x68b \x68a" {
+		t.Errorf("kept: %q", got)
+	}
+	for i := range 3 * maxSets {
+		s.collect([]byte(startCode + "\x68" + strconv.Itoa(1000+i)))
+	}
+	if n := len(s.sets); n != maxSets || string(s.sets[n-1]) != "\x68"+strconv.Itoa(999+3*maxSets) {
+		t.Errorf("%d sets are kept, the newest is %q", n, s.sets[n-1])
 	}
 }
 
