@@ -17,10 +17,33 @@ type sender struct {
 	ssrc  uint32
 	heard media.Instant
 	bye   bool
+	top   uint16 // the highest number that it has sent
+	past  past
 	cands [8]candidate
 	turn  int
 	early early
 }
+
+// past is the sender before: packets of it that were long on their way do not make it the
+// sender again, while the new one pauses between two pictures.
+type past struct {
+	known bool
+	from  netip.AddrPort
+	ssrc  uint32
+	top   uint16
+}
+
+// late reports whether a packet was sent before the sender was another.
+func (p *past) late(from netip.AddrPort, h *header) bool {
+	return p.known && p.ssrc == h.ssrc && p.from == from && behind(h.seq, p.top)
+}
+
+// behind reports whether a packet was overtaken by that of number top, or is that one again.
+// One that is far behind is of a new sequence, or top was a stray.
+func behind(seq, top uint16) bool { return top-seq < lateBy }
+
+// lateBy is by how many packets one may be late: RFC 3550, A.1, has 100.
+const lateBy = 512
 
 // candidate is somebody who might become the sender: two packets in sequence decide.
 type candidate struct {
@@ -103,13 +126,15 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 	at := arrival(p, now)
 	if s.live && h.ssrc == s.ssrc && p.From == s.from {
 		// Behind a goodbye it is the sender's tail, not another sender (RFC 3550, 6.2.1).
-		s.heard = max(s.heard, at)
-		if len(s.early.packets) > 0 {
-			s.early.drop(t)
+		if !behind(h.seq, s.top) { // such were long on their way, and do not say that it goes on
+			s.heard, s.top = max(s.heard, at), h.seq
+			if len(s.early.packets) > 0 {
+				s.early.drop(t)
+			}
 		}
 		return true
 	}
-	if t.media.From.IsValid() && p.From.Addr() != t.media.From {
+	if t.media.From.IsValid() && p.From.Addr() != t.media.From || s.past.late(p.From, h) {
 		t.c.Foreign++
 		t.conn.Release(p)
 		return false
@@ -131,7 +156,7 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 		}
 	}
 	if s.early.before(p.From, h) {
-		t.take(p.From, h.ssrc, at, now)
+		t.take(p.From, h, at, now)
 		s.early.insert(t, now)
 		return true
 	}
@@ -148,7 +173,7 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 		}
 		first := c.pkt
 		c.pkt, c.used = udp.Packet{}, false
-		t.take(p.From, h.ssrc, at, now)
+		t.take(p.From, h, at, now)
 		s.early.insert(t, now)
 		if fh, fbody, ok := parseHeader(first.Data); ok {
 			t.insert(&first, &fh, fbody, now)
@@ -167,8 +192,8 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 	return false
 }
 
-// take makes somebody the sender, who was heard at an instant.
-func (t *track) take(from netip.AddrPort, ssrc uint32, heard, now media.Instant) {
+// take makes somebody the sender, who was heard at an instant by a packet of header h.
+func (t *track) take(from netip.AddrPort, h *header, heard, now media.Instant) {
 	s := &t.sender
 	again := s.live
 	if again {
@@ -190,10 +215,11 @@ func (t *track) take(from netip.AddrPort, ssrc uint32, heard, now media.Instant)
 			t.wantKey(now)
 		}
 		t.broken, t.gap, t.shown = false, true, false
+		s.past = past{true, s.from, s.ssrc, s.top}
 	}
 	t.c.Sources++
-	s.live, s.bye, s.from, s.ssrc, s.heard = true, false, from, ssrc, heard
-	t.back.newSender(ssrc)
+	s.live, s.bye, s.from, s.ssrc, s.heard, s.top = true, false, from, h.ssrc, heard, h.seq
+	t.back.newSender(h.ssrc)
 }
 
 // drop releases what candidates hold.

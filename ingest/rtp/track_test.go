@@ -378,6 +378,48 @@ func TestSwitchKeepsTheKeyFrame(t *testing.T) {
 	}
 }
 
+// TestStragglersChangeNothing: late packets of the sender before, between two pictures of a
+// slow new one; and the first sender is let in again when it goes on.
+func TestStragglersChangeNothing(t *testing.T) {
+	s := newStand(t, h264URL, patient)
+	for n := range 30 {
+		s.frame(home, 7, n, n == 0)
+	}
+	for n := 1000; n < 1010; n++ { // five pictures a second
+		s.frame(home, 9, n, n == 1000)
+		s.now = s.now.Add(150 * time.Millisecond)
+		for i := range 3 {
+			s.put(0, home, rtpPacket(uint16(3*(n-990)+i), uint32(n-990)*tick, 7, 96, i == 2, 0x61, 0xee))
+		}
+		s.now = s.now.Add(33 * time.Millisecond)
+	}
+	if got, c := s.take(), s.Stats()[0]; len(got) != 40 || c.Sources != 2 || c.Damaged != 0 || c.Duplicate != 3 || c.Foreign != 27 {
+		t.Errorf("%d units of 40: %+v", len(got), c)
+	}
+	for n := 40; n < 50; n++ {
+		s.frame(home, 7, n, n == 40)
+	}
+	if got, c := s.take(), s.Stats()[0]; len(got) != 10 || c.Sources != 3 {
+		t.Errorf("%d units of 10 of the first sender, which goes on: %+v", len(got), c)
+	}
+}
+
+// TestStrayNumberIsNotTheNewest: one packet with a number far ahead does not make all that
+// follow late ones, behind which another sender would be let in.
+func TestStrayNumberIsNotTheNewest(t *testing.T) {
+	s := newStand(t, h264URL, patient)
+	for n := range 200 {
+		s.frame(home, 7, n, n == 0)
+		if n == 100 {
+			s.put(0, home, rtpPacket(20000, 0, 7, 96, true, 0x61, 0xee))
+		}
+		s.frame(other, 9, n, n == 0)
+	}
+	if got, c := s.take(), s.Stats()[0]; len(got) != 200 || c.Sources != 1 || c.Strange != 1 || s.tracks[0].over(s.now) {
+		t.Errorf("%d units of 200: %+v", len(got), c)
+	}
+}
+
 // TestSequenceStartsAgain: a sender that is started again with its old SSRC keeps its first
 // packet, which has the parameter sets, and what it begins with counts as undamaged.
 func TestSequenceStartsAgain(t *testing.T) {
