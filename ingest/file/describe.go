@@ -85,6 +85,8 @@ func (s *Source) explain(err error, local bool) error {
 	switch {
 	case s.stop.Load() == stopUser || errors.Is(err, os.ErrClosed):
 		return os.ErrClosed
+	case errors.Is(err, libav.ErrNoMemory):
+		return fmt.Errorf("%w: it asks for more than a stream needs, or than there is: damaged, or hostile", err)
 	case s.net.remote:
 		return explainNetwork(err, s.net, s.cfg.Network.timeout(s.net))
 	case errors.Is(err, fs.ErrPermission):

@@ -161,7 +161,7 @@ func (s *Source) connect(local bool) error {
 		return libav.ErrNoMemory
 	}
 	limit := s.cfg.Network.timeout(s.net)
-	s.watch.begin(limit)
+	s.watch.beginFrom(limit, anonymousMemory())
 	err := s.calls.OpenInput(ctx, s.interrupt, s.cfg.URL, options)
 	late := s.watch.end()
 	if err == nil {

@@ -125,6 +125,7 @@ func (c *NetworkConfig) options(n network) map[string]string {
 	switch base, _, _ := strings.Cut(n.scheme, "+"); base {
 	case "rtsp", "rtsps", "rtspt", "rtspu":
 		o["timeout"] = micros
+		o["max_streams"] = "64"                  // of 0.8 MB each, before anything can end reading a description
 		o["allowed_media_types"] = "video+audio" // ONVIF's metadata would be waited for
 		o["buffer_size"] = "2097152"
 		o["max_delay"] = strconv.FormatInt(c.reorder().Microseconds(), 10)

@@ -22,7 +22,7 @@ const (
 
 // findStreams reads ahead until every stream is described.
 func (s *Source) findStreams(limit time.Duration) error {
-	s.watch.begin(limit)
+	s.watch.beginFrom(limit, anonymousMemory())
 	err := s.calls.FindStreamInfo(s.ctx)
 	late := s.watch.end()
 	switch {

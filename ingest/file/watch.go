@@ -49,18 +49,23 @@ type watchdog struct {
 	watched  int   // which of them was looked at last
 	looks    int   // at that one
 	base     int64 // memory when that was asked for first, 0: not yet
+	first    int64 // memory before the call under way, 0: not known
 }
 
 func newWatchdog(stop *atomic.Int32) *watchdog { return &watchdog{stop: stop, growth: maxGrowth} }
 
 // begin says that a call begins, which may take d; 0 is for ever.
-func (w *watchdog) begin(d time.Duration) {
+func (w *watchdog) begin(d time.Duration) { w.beginFrom(d, 0) }
+
+// beginFrom says the same of a call before which there was that much memory: it is looked
+// at from the first look on.
+func (w *watchdog) beginFrom(d time.Duration, memory int64) {
 	if d <= 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.deadline = time.Now().Add(d)
+	w.deadline, w.first = time.Now().Add(d), memory
 	w.calls++
 	if w.ticking {
 		return // it looks at this call next
@@ -96,11 +101,11 @@ func (w *watchdog) look() {
 		return
 	}
 	if w.watched != w.calls {
-		w.watched, w.looks, w.base = w.calls, 0, 0
+		w.watched, w.looks, w.base = w.calls, 0, w.first
 	}
 	// Most calls end at once; memory is looked at in those that do not, because asking costs
-	// garbage.
-	if w.looks++; w.looks >= patience {
+	// garbage, and in those that open something.
+	if w.looks++; w.looks >= patience || w.base != 0 {
 		switch m := anonymousMemory(); {
 		case w.base == 0:
 			w.base = m
