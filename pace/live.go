@@ -264,15 +264,25 @@ func (p *Pacer) freshest(now media.Instant, c *Candidate) Decision {
 	if p.unseen(now) {
 		return p.drop(c, now, media.DropHidden)
 	}
-	if c.Ready == 0 || now.Sub(c.Ready) < waitedLeast {
+	target := p.NextRefresh(now)
+	if p.exact() && p.target != 0 && target.Sub(p.target) < p.period()*3/4 {
+		target = p.vsync.At(p.vsync.Index(target) + 1)
+	}
+	if p.exact() {
+		// Ready for the refresh before, which the frame before it took: nothing is lost by
+		// waiting for a newer one as long as that can be in time, and with it the lag ends.
+		behind := c.Ready != 0 && c.Ready.Add(reserveExtra) <= p.vsync.At(p.vsync.Index(target)-1)
+		if submit := target.Add(-p.period()/4 - p.extra); behind && now < submit {
+			return Decision{Action: Wait, Until: submit}
+		}
+		if p.patience.waits(behind) {
+			return p.drop(c, now, media.DropOutpaced)
+		}
+	} else if c.Ready == 0 || now.Sub(c.Ready) < waitedLeast {
 		p.waited = 0
 	} else if p.waited++; p.waited > waitedFrames {
 		p.waited = 0
 		return p.drop(c, now, media.DropOutpaced)
-	}
-	target := p.NextRefresh(now)
-	if p.exact() && p.target != 0 && target.Sub(p.target) < p.period()*3/4 {
-		target = p.vsync.At(p.vsync.Index(target) + 1)
 	}
 	pl := place{target: target}
 	return p.show(c, &pl, 0, false)

@@ -129,6 +129,38 @@ func TestFreshestIsFresh(t *testing.T) {
 	}
 }
 
+// TestFreshestIsNeverSlower plays the same arrivals by PolicyFreshest and PolicyBalanced, at all
+// phases of the source against the display: the former is never the older picture in the
+// mean, also where frames come now before a refresh and now behind it. One that comes behind
+// it takes the refresh of the next, which takes that of the next but one.
+func TestFreshestIsNeverSlower(t *testing.T) {
+	for _, hz := range []float64{60, 75, 144} {
+		for _, jitter := range []int{800, 5000, 9000, 14000} { // µs
+			for phase := range 20 {
+				var mean [2]time.Duration
+				for k, policy := range []Policy{PolicyFreshest, PolicyBalanced} {
+					sum, n := time.Duration(0), time.Duration(0)
+					runLive(t, liveRun{policy: policy, fps: 60, hz: hz, seconds: 12,
+						network: func(i int) time.Duration {
+							return time.Duration(phase)*hertz(60)/20 + time.Duration(i*7907%jitter)*time.Microsecond
+						},
+						decode:    func(i int) time.Duration { return time.Millisecond + time.Duration(i*104729%500)*time.Microsecond },
+						oversleep: func(i int) time.Duration { return time.Duration(i*7919%200) * time.Microsecond },
+						each: func(f *Fate, at time.Duration) {
+							if f.Reason == media.DropNone && at > 2*time.Second {
+								sum, n = sum+f.Actual.Sub(f.Received), n+1
+							}
+						}})
+					mean[k] = sum / max(n, 1)
+				}
+				if mean[0] > mean[1]+200*time.Microsecond || mean[0] > 22*time.Millisecond {
+					t.Errorf("%v Hz, jitter %d µs, phase %d: pictures are %v old in the mean, %v when balanced", hz, jitter, phase, mean[0], mean[1])
+				}
+			}
+		}
+	}
+}
+
 // TestLiveDrift runs the source's clock 100 ppm and 1 % fast and slow for half an hour: lag
 // does not grow.
 func TestLiveDrift(t *testing.T) {
