@@ -297,7 +297,7 @@ func (p *Player) openAudio() error {
 	d, err := p.newAudioDecoder(p.audio)
 	if err != nil {
 		if p.video == nil {
-			return err
+			return about(ErrMedia, err)
 		}
 		p.log.Warn("the sound cannot be decoded, playing the picture only", "error", err)
 		p.audio = nil

@@ -214,7 +214,7 @@ func TestOdd(t *testing.T) {
 	}
 }
 
-// Headers that claim what no picture is are refused before memory is taken for it.
+// Headers that claim what no picture or sound is are refused before memory is taken for it.
 func TestAbsurdSize(t *testing.T) {
 	needFFmpeg(t)
 	png := func(w, h uint32) []byte {
@@ -230,7 +230,14 @@ func TestAbsurdSize(t *testing.T) {
 	binary.LittleEndian.PutUint16(vp8[key+5:], 16383)
 	binary.LittleEndian.PutUint16(vp8[12:], 16383)
 	binary.LittleEndian.PutUint16(vp8[14:], 16383)
+	wave := func(rate uint32) []byte {
+		b := bytes.Clone(read(t, generate(t, "audio.wav", sound("1")...)))
+		binary.LittleEndian.PutUint32(b[24:], rate)
+		return b
+	}
 	for name, c := range map[string]command{
+		"wave 1 Hz":   play("-o", "null", "--audio", "null", write(t, "slow.wav", wave(1))),
+		"wave 2 GHz":  play("-o", "null", "--audio", "null", write(t, "quick.wav", wave(1<<31-1))),
 		"png 20000":   play("-o", "null", write(t, "20000.png", png(20000, 20000))),
 		"png 2^31":    play("-o", "null", write(t, "huge.png", png(1<<31-1, 1<<31-1))),
 		"png 0":       play("-o", "null", write(t, "none.png", png(0, 0))),

@@ -70,8 +70,11 @@ func NewAudio(cfg AudioConfig) (*Audio, error) {
 			cfg.Channels = 2
 		}
 	}
-	if cfg.Rate < 1000 || cfg.Rate > 768000 || cfg.Channels < 1 || cfg.Channels > 64 {
+	if !plausible(cfg.Rate) || cfg.Channels < 1 || cfg.Channels > 64 {
 		return nil, fmt.Errorf("ffmpeg: sound of %d Hz and %d channels: %w", cfg.Rate, cfg.Channels, media.ErrNotSupported)
+	}
+	if r := cfg.Stream.SampleRate; r > 0 && !plausible(r) {
+		return nil, fmt.Errorf("ffmpeg: sound of %d Hz, damaged probably: %w", r, media.ErrNotSupported)
 	}
 	d := &Audio{cfg: cfg, lib: lib, calls: lib.NewCalls(), next: media.NoTimestamp}
 	if err := d.open(); err != nil {
@@ -80,6 +83,10 @@ func NewAudio(cfg AudioConfig) (*Audio, error) {
 	}
 	return d, nil
 }
+
+// plausible reports whether rate is one that sound has. Of lower ones, which damaged files
+// claim, a few samples become gigabytes.
+func plausible(rate int) bool { return rate >= 1000 && rate <= 768000 }
 
 func (d *Audio) open() (err error) {
 	var codec libav.Codec
@@ -203,6 +210,9 @@ func (d *Audio) convert() (int, error) {
 	d.lib.SoundProps(d.frame, v)
 	if v.Samples <= 0 || v.SampleRate <= 0 || v.Channels <= 0 {
 		return 0, nil
+	}
+	if !plausible(int(v.SampleRate)) {
+		return 0, fmt.Errorf("a block of %d Hz: %w", v.SampleRate, media.ErrNotSupported)
 	}
 	from := soundFormat{v.Format, v.SampleRate, d.lib.LayoutKey(v.ChannelLayout)}
 	if d.swr == 0 || from != d.from {
