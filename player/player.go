@@ -224,6 +224,9 @@ func (p *Player) Step() {
 	p.wake()
 }
 
+// maxTarget is longer than any media, and short enough for sums of it.
+const maxTarget = time.Duration(1<<63-1) / 4
+
 // Seek moves to t from the beginning and shows the first frame at or after it. It
 // returns at once.
 // Errors: the source cannot seek.
@@ -231,7 +234,7 @@ func (p *Player) Seek(t time.Duration) error {
 	if !p.info.Seekable {
 		return fmt.Errorf("player: %s cannot be sought: %w", p.info.Name, media.ErrNotSupported)
 	}
-	t = max(t, 0)
+	t = min(max(t, 0), maxTarget)
 	if p.info.Duration > 0 {
 		t = min(t, p.info.Duration)
 	}

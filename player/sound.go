@@ -247,7 +247,9 @@ func (o *audioOut) write(b *media.AudioBlock) bool {
 	samples := b.Samples
 	rate, ch := p.asink.Rate(), p.asink.Channels()
 	span := func(n int) time.Duration { return time.Duration(n/ch) * time.Second / time.Duration(rate) }
-	count := func(d time.Duration) int { return int(d*time.Duration(rate)/time.Second) * ch }
+	count := func(d time.Duration) int { // in two parts: 53 h at 48 kHz are more than an int64 holds at once
+		return int(d/time.Second*time.Duration(rate)+d%time.Second*time.Duration(rate)/time.Second) * ch
+	}
 
 	t := o.next
 	if b.PTS.Valid() {

@@ -182,3 +182,26 @@ func TestDurationBetweenPictures(t *testing.T) {
 		})
 	}
 }
+
+// TestSeekFarBeyondTheEnd seeks to where there is nothing in files that do not say how long
+// they are, so that all of the sound lies days before the target.
+func TestSeekFarBeyondTheEnd(t *testing.T) {
+	video, sound := patternFiles(t, "pattern:size=64x64,rate=10,duration=1s")
+	for name, args := range map[string][]string{
+		"both.mkv":  slices.Concat(video, sound, []string{"-c:v", "mpeg4", "-c:a", "aac"}),
+		"sound.mkv": slices.Concat(sound, []string{"-c:a", "aac"}),
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		ffmpeg(t, append(args, "-live", "1", path)...)
+		for _, start := range []time.Duration{60 * time.Hour, 100_000 * time.Hour} {
+			p := open(t, player.Config{Media: path, Output: player.OutputNull, Audio: player.AudioNull, Refresh: 100, Start: start})
+			if d := p.Info().Duration; d != 0 {
+				t.Errorf("%s: the duration is known: %v", name, d)
+			}
+			if err := p.Run(t.Context()); err != nil {
+				t.Errorf("%s from %v: %v", name, start, err)
+			}
+			closed(t, p)
+		}
+	}
+}
