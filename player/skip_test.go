@@ -40,6 +40,9 @@ func TestSkipsToTheKeyframe(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := &recordingDecoder{}
 			p := &Player{vdec: d, info: &media.Info{Live: true, LocalTime: true}, video: &media.Stream{}, maxLatency: 250 * time.Millisecond}
+			if err := p.makeRings(); err != nil {
+				t.Fatal(err)
+			}
 			v := newVideoStage(p)
 			var units []packet
 			for i, u := range c.units {
