@@ -170,6 +170,34 @@ func (p *Player) pushChange(serial uint32) {
 	}
 }
 
+// round is what came of a stream in the rounds of a loop.
+type round struct {
+	made  int64 // pictures or blocks of sound up to the last one
+	empty int   // rounds in a row that nothing came of
+}
+
+// emptyRounds of every stream end a loop: what cannot be decoded would be read again and again
+// as fast as the disk allows. One may be empty because a seek led to its end.
+const emptyRounds = 2
+
+// barren takes note that a round of a stream, 0 for the picture and 1 for the sound, has been
+// decoded, with made in all; it ends playback and returns true when nothing comes of any.
+func (p *Player) barren(stream int, made int64) bool {
+	p.mu.Lock()
+	r := &p.rounds[stream]
+	if r.empty++; made != r.made {
+		r.empty = 0
+	}
+	r.made = made
+	over := (p.video == nil || p.rounds[0].empty >= emptyRounds) && (p.audio == nil || p.rounds[1].empty >= emptyRounds)
+	p.mu.Unlock()
+	if over {
+		p.fail(fmt.Errorf("player: nothing of %s can be decoded", p.info.Name))
+		p.interrupt()
+	}
+	return over
+}
+
 // takeSeek returns a seek that the source has not done yet.
 func (p *Player) takeSeek() (to time.Duration, serial uint32, ok bool) {
 	p.mu.Lock()

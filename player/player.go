@@ -96,6 +96,7 @@ type Player struct {
 	stop      atomic.Bool
 	quit      chan struct{} // closed with stop, for waits on a channel
 	pipe      *os.File      // that pictures are written to; with mu held
+	rounds    [2]round      // of a loop: of the picture, of the sound; with mu held
 
 	running  atomic.Bool
 	finished chan struct{} // closed when Run has ended

@@ -67,6 +67,7 @@ func (p *Player) decodeAudio() {
 					}
 					break
 				}
+				out.blocks++
 				if !out.write(&b) {
 					break
 				}
@@ -78,6 +79,7 @@ func (p *Player) decodeAudio() {
 		switch pk.what {
 		case packetLoop:
 			p.adec.Flush(serial)
+			p.barren(1, out.blocks)
 		case packetChange:
 			d, err := p.newAudioDecoder(pk.stream)
 			if err != nil {
@@ -160,6 +162,7 @@ type audioOut struct {
 	out      int64   // samples per channel given to the sink since the flush
 	speed    float64 // of the samples that are given to it now
 	speedAt  int64   // out when that was last looked at
+	blocks   int64   // decoded in all
 	jumped   bool    // sound of a live source was left out: what follows is not to be waited for
 	regulate bool    // speed works a wrong depth off
 }

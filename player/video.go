@@ -223,6 +223,9 @@ func (v *videoStage) decode() bool {
 	switch pk.what {
 	case packetLoop:
 		p.vdec.Flush(v.serial)
+		if p.barren(0, p.stats.decoded.Load()) {
+			return false
+		}
 	case packetChange:
 		if c, ok := p.vdec.(*chooser); ok {
 			c.restream(pk.stream)

@@ -259,6 +259,30 @@ func TestAbsurdSize(t *testing.T) {
 	}
 }
 
+// A loop of what cannot be decoded ends, and one of which the sound can goes on.
+func TestLoopOfDamage(t *testing.T) {
+	damage := func(name string, args ...string) string {
+		b := bytes.Clone(read(t, generate(t, "whole-"+name, args...)))
+		for i := 0; i+4 < len(b); i++ { // every slice of H.264: those of IDR pictures, too
+			if b[i] == 0 && b[i+1] == 0 && b[i+2] == 1 && (b[i+3]&31 == 1 || b[i+3]&31 == 5) {
+				b[i+3] = 0x1f
+			}
+		}
+		return write(t, name, b)
+	}
+	bare := damage("loop.264", join(picture("0.2"), h264, []string{"-f", "h264"})...)
+	both := damage("loop.ts", join(picture("0.2"), sound("0.2"), h264, []string{"-c:a", "mp2"})...)
+	for _, path := range []string{bare, both} {
+		r := play("-o", "null", "--audio", "none", "--loop", path).run(t)
+		if r.code != exitFailed && r.code != exitMedia {
+			t.Errorf("%s: code %d: %s", path, r.code, r.err)
+		}
+	}
+	if r := play("-o", "null", "--audio", "null", "--loop", "--duration", "1.5", both).run(t); r.code != exitOK {
+		t.Errorf("with sound: code %d: %s", r.code, r.err)
+	}
+}
+
 // A server that says no, and one that goes away in the middle.
 func TestBadServer(t *testing.T) {
 	av := read(t, generate(t, "av.mp4", join(picture("1"), sound("1"), h264, []string{"-c:a", "aac"})...))
