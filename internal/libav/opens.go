@@ -57,10 +57,12 @@ var (
 // of them.
 func (in *Interrupt) Circle() bool { return in.circle }
 
-// opening holds what is being opened, by the address of its AVFormatContext.
+// opening holds what is being opened, by the address of its AVFormatContext, and
+// libavformat's own io_open.
 var opening struct {
 	sync.RWMutex
-	m map[uintptr]*Interrupt
+	m        map[uintptr]*Interrupt
+	original uintptr
 }
 
 // openCallback is made once for the process, because callbacks are never freed.
@@ -79,7 +81,7 @@ func (l *Lib) countOpens(ctx FormatContext, in *Interrupt) (done func(open bool)
 	if opening.m == nil {
 		opening.m = map[uintptr]*Interrupt{}
 	}
-	opening.m[uintptr(ctx)] = in
+	opening.m[uintptr(ctx)], opening.original = in, in.original
 	opening.Unlock()
 	dl.Store(uintptr(ctx), at, openCallback())
 	return func(open bool) {
@@ -99,10 +101,10 @@ func (l *Lib) countOpens(ctx FormatContext, in *Interrupt) (done func(open bool)
 // openFile is AVFormatContext.io_open.
 func openFile(ctx, pb, url, flags, options uintptr) uintptr {
 	opening.RLock()
-	in := opening.m[ctx]
+	in, original := opening.m[ctx], opening.original
 	opening.RUnlock()
 	if in == nil {
-		return refusedFile
+		return dl.Call(original, ctx, pb, url, flags, options) // a context that took it over (IMF does)
 	}
 	if in.opened++; in.opened > mostOpened {
 		in.circle = true
