@@ -210,8 +210,8 @@ func TestInterruptOpening(t *testing.T) {
 // more.
 func TestOutputToPipe(t *testing.T) {
 	procOnly(t)
-	c := play("-o", "y4m:pipe.y4m", "--audio", "none", "pattern:size=640x480")
-	path := filepath.Join(scratch, "pipe.y4m")
+	path := filepath.Join(t.TempDir(), "pipe.y4m")
+	c := play("-o", "y4m:"+path, "--audio", "none", "pattern:size=640x480")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
