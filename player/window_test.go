@@ -412,20 +412,24 @@ func TestRenderersAgree(t *testing.T) {
 }
 
 // still waits until a paused player's window has that size and its picture, and shows the
-// same twice. Until then place is asked to give it its size.
+// same four times in a row: after a change of size it may show the old picture for a while.
+// Until then place is asked to give it its size.
 func (p *playing) still(t *testing.T, s screen, name string, size image.Point, place func(*testing.T, image.Point)) shot {
 	t.Helper()
 	var last, m shot
+	same := 0
 	if err := avtest.Eventually(func() bool {
 		last, m = m, look(t, s)
 		if m.Bounds().Size() != size {
 			place(t, size)
 			return false
 		}
-		if last.RGBA == nil || last.Bounds() != m.Bounds() {
+		if last.RGBA == nil || last.Bounds() != m.Bounds() || !bytes.Equal(last.Pix, m.Pix) {
+			same = 0
 			return false
 		}
-		return bytes.Equal(last.Pix, m.Pix) && slices.ContainsFunc(m.Pix, func(b uint8) bool { return b != 0 && b != 255 })
+		same++
+		return same >= 3 && slices.ContainsFunc(m.Pix, func(b uint8) bool { return b != 0 && b != 255 })
 	}); err != nil {
 		m.keep(t, name+"-failed")
 		t.Fatalf("%s: the window is %v, want %v with a picture: %v", name, m.Bounds(), size, err)
