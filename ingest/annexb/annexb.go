@@ -316,6 +316,12 @@ func (s *Source) collect(unit []byte) {
 	if !ok {
 		return
 	}
+	// Most units begin with a slice, and where that ends has been looked for once.
+	if i := bytes.Index(unit, []byte(startCode[1:])); i >= 0 && i+3 < len(unit) {
+		if _, slice := text.set(unit[i+3:]); slice {
+			return
+		}
+	}
 	nals(unit, func(nal []byte) bool {
 		kind, slice := text.set(nal)
 		if kind == 0 {
