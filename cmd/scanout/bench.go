@@ -38,7 +38,7 @@ type benchOptions struct {
 	Device   string
 	Media    []string // of decode and headline
 	Streams  []int
-	Rows     []string        // of live: parts of their names; all when there are none
+	Rows     []string        // of live and headline: parts of their names; all when there are none
 	Display  *pace.Simulated // of pacing; nil for all rates
 	Verbose  io.Writer       // progress; never nil
 }
@@ -80,7 +80,7 @@ type benchCommand struct {
 	Duration *time.Duration `placeholder:"TIME" help:"How long each way is measured; default: 2s, for headline 1m."`
 	Media    []string       `placeholder:"FILE" help:"What decode and headline play; raw H.264 and H.265 need no FFmpeg."`
 	Streams  []int          `placeholder:"N" help:"How many streams decode and headline play at once; default: 1, and for decode 2, 4 and 7."`
-	Rows     []string       `placeholder:"NAME" sep:"none" help:"Networks that live plays over, by parts of their names; all when left out."`
+	Rows     []string       `placeholder:"NAME" sep:"none" help:"Rows of live (networks) and headline (ways of playing), by parts of their names; all when left out."`
 	Device   string         `placeholder:"GPU" help:"Number or part of the name of the GPU."`
 	Display  string         `placeholder:"SPEC" help:"The simulated display that pacing plays on, as of scanout play; all rates when left out."`
 }

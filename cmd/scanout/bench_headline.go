@@ -34,6 +34,18 @@ type headlineRun struct {
 	burst bool
 }
 
+var headlineRuns = []headlineRun{
+	{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, false, false},
+	{"the same, decoding on a goroutine of its own", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, true, false},
+	{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false, false, false},
+	{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, false},
+	{"the same, each picture sent at once", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, true},
+	{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false, false, false},
+}
+
+// headlineIdle is the row without any work.
+const headlineIdle = "wake up for every frame, do nothing"
+
 // benchHeadline plays each clip in real time, in several ways whose differences say what
 // the parts cost.
 func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
@@ -47,14 +59,6 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 	if len(streams) == 0 {
 		streams = []int{1}
 	}
-	runs := []headlineRun{
-		{"play: decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, false, false},
-		{"the same, decoding on a goroutine of its own", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, false, true, false},
-		{"decode on the GPU, draw nothing", player.OutputNull, player.DecoderVulkan, player.RendererAuto, false, false, false},
-		{"RTP on loopback, decode on the GPU, draw", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, false},
-		{"the same, each picture sent at once", player.OutputOffscreen, player.DecoderVulkan, player.RendererAuto, true, false, true},
-		{"decode in software, draw", player.OutputOffscreen, player.DecoderFFmpeg, player.RendererAuto, false, false, false},
-	}
 	for _, path := range o.Media {
 		info, err := player.Probe(ctx, player.Config{Media: path, Audio: player.AudioNone})
 		if err != nil {
@@ -66,7 +70,10 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 		}
 		for _, n := range streams {
 			noGPU := false // that was said
-			for _, r := range runs {
+			for _, r := range headlineRuns {
+				if !o.wants(r.name) {
+					continue
+				}
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
@@ -79,14 +86,16 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 					noGPU = noGPU || r.decoder == player.DecoderVulkan && errors.Is(err, media.ErrNotSupported)
 				}
 			}
-			t.sleepLoop(filepath.Base(path), n, v.FrameRate, min(o.Duration, 10*time.Second))
+			if o.wants(headlineIdle) {
+				t.sleepLoop(filepath.Base(path), n, v.FrameRate, min(o.Duration, 10*time.Second))
+			}
 		}
 	}
 	t.note("Played in a loop for %v on an offscreen target, at the clip's frame rate, on a simulated display of that rate. CPU is the whole process's, from the first second on; "+
 		"presenting, rest of Go and driver are shares of its threads, the first of those on which pictures were presented; wake-ups are voluntary switches of all threads. "+
 		"Latency is from submission to the vblank at which a picture is visible. RTP is sent by another process, whose CPU does not count, and received with balanced latency. "+
 		"The GPU's state is the driver's (NVML) at the end of each row.", o.Duration)
-	if len(t.Rows) == 0 {
+	if len(t.Rows) == 0 && len(t.Notes) > 1 {
 		return nil, fmt.Errorf("nothing could be played: %s: %w", t.Notes[0], media.ErrNotSupported)
 	}
 	return t, nil
@@ -322,7 +331,7 @@ func (t *benchTable) sleepLoop(clip string, n int, rate media.Rational, d time.D
 	}
 	used, wall := rt.ProcessCPU().Total()-cpu, clock.Now().Sub(start)
 	frames := float64(n) * rate.Float()
-	row := []any{clip, n, "wake up for every frame, do nothing", 100 * float64(used) / float64(wall), "–", "–", "–",
+	row := []any{clip, n, headlineIdle, 100 * float64(used) / float64(wall), "–", "–", "–",
 		round(float64(voluntarySwitches()-switches) / (frames * wall.Seconds())), frames}
 	for len(row) < len(t.Columns) {
 		row = append(row, "–")

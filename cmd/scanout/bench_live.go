@@ -134,6 +134,10 @@ func knownRows(parts []string) error {
 	for _, p := range livePeers {
 		names = append(names, p.name)
 	}
+	for _, r := range headlineRuns {
+		names = append(names, r.name)
+	}
+	names = append(names, headlineIdle)
 	for _, part := range parts {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, part) }) {
 			return fmt.Errorf("--rows %q is part of no row's name: %s", part, strings.Join(names, "; "))

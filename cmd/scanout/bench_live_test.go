@@ -41,7 +41,7 @@ func TestBenchLive(t *testing.T) {
 }
 
 func TestBenchRows(t *testing.T) {
-	if err := knownRows([]string{"twice", "RTSP"}); err != nil {
+	if err := knownRows([]string{"twice", "RTSP", "do nothing"}); err != nil {
 		t.Error(err)
 	}
 	if knownRows([]string{"twice", "7 %"}) == nil {
