@@ -96,7 +96,8 @@ test-lint: .cache/testsum
 test-generate: .cache/testsum
 	@$(TESTSUM) generate generate -go $(GO)
 
-# One package at a time (-p 1): some play in real time, and two cores are few.
+# One package at a time (-p 1): some play in real time, and two cores are few. Up to
+# three tests that fail are run once more, each by itself; see internal/ci/testsum.
 test-unit: .cache/testsum
 	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 10m $(TESTFLAGS) ./...
 

@@ -26,12 +26,22 @@ type event struct {
 	FailedBuild string
 }
 
-// runGoTest runs "go test ARGS" with -json and prints a line for each package, and all
-// that a failed one said.
+// runGoTest runs "go test ARGS" and then, once more and each by itself, the few tests
+// that failed.
 func runGoTest(w io.Writer, argv []string) ([]result, error) {
 	if len(argv) < 2 || argv[1] != "test" {
 		return nil, fmt.Errorf("gotest wants a go test command, got %q", argv)
 	}
+	results, err := goTest(w, argv)
+	if err != nil {
+		return nil, err
+	}
+	return results, runAgain(w, argv, results)
+}
+
+// goTest runs "go test ARGS" with -json and prints a line for each package, and all that
+// a failed one said.
+func goTest(w io.Writer, argv []string) ([]result, error) {
 	argv = slices.Insert(slices.Clone(argv), 2, "-json")
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
@@ -63,6 +73,9 @@ type packageRun struct {
 	tests   map[string]outcome
 	outputs map[string]*strings.Builder // by test; "" = the package's own
 	cached  bool
+	// ended: the test binary said itself that tests failed, and so came to its end.
+	ended bool
+	broke string // the race or panic that it reported
 }
 
 func readEvents(w io.Writer, r io.Reader) ([]result, error) {
@@ -117,6 +130,10 @@ func handle(w io.Writer, e event, running map[string]*packageRun, builds map[str
 			p.outputs[e.Test] = b
 		}
 		b.WriteString(e.Output)
+		p.ended = p.ended || e.Test == "" && e.Output == "FAIL\n"
+		if broke := brokenBy(e.Output); broke != "" {
+			p.broke = broke
+		}
 		p.cached = p.cached || e.Test == "" && strings.HasPrefix(e.Output, "ok") && strings.Contains(e.Output, "(cached)")
 		return nil
 	case "pass", "fail", "skip":
@@ -135,6 +152,20 @@ func handle(w io.Writer, e event, running map[string]*packageRun, builds map[str
 		return p.end(w, e, o)
 	}
 	return nil
+}
+
+// brokenBy names what a line of output reports that no test may do even once. A race is
+// looked for everywhere in the line: another program under test may have found it.
+func brokenBy(line string) string {
+	switch {
+	case strings.Contains(line, "WARNING: DATA RACE"), strings.Contains(line, "race detected during execution of test"):
+		return "data race"
+	case strings.HasPrefix(line, "panic: test timed out"), strings.HasPrefix(line, "*** Test killed"):
+		return "timeout of the package"
+	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.Contains(line, "[signal SIG"):
+		return "panic"
+	}
+	return ""
 }
 
 // end prints the package's line and returns the results of its tests. A test with
@@ -166,12 +197,19 @@ func (p *packageRun) end(w io.Writer, e event, o outcome) []result {
 		if b := p.outputs[name]; b != nil && to == skipped {
 			r.Reason = skipReason(b.String())
 		}
+		if to == failedOutcome {
+			if r.Reason = p.broke; r.Reason == "" && !p.ended {
+				r.Reason = "its package ended early"
+			}
+		}
 		add(r)
 	}
 	if o == failedOutcome && count[failedOutcome] == 0 {
 		reason := "the package failed outside its tests"
 		if e.FailedBuild != "" {
 			reason = "does not build"
+		} else if p.broke != "" {
+			reason = p.broke
 		}
 		add(result{Package: e.Package, Outcome: failedOutcome, Reason: reason})
 	}

@@ -1,15 +1,25 @@
 // Command testsum runs the steps of `make test` and sums them up: a short log while
-// they run, the full output of what failed, a table of what was skipped and why, and as
-// the last line "N passed, N failed, N skipped".
+// they run, the full output of what failed, tables of what was skipped and why and of
+// what failed once, and as the last line "N passed, N failed, N skipped".
 //
 //	testsum -results DIR step NAME -- COMMAND...     any command; its exit status is one check
-//	testsum -results DIR gotest NAME -- go test ...  reads the events of go test -json
+//	testsum -results DIR gotest NAME -- go test ...  reads the events of go test -json; packages last, as ./x
 //	testsum -results DIR fuzz NAME [flags]           every fuzz target of the module, for a while
 //	testsum -results DIR generate NAME [flags]       go generate in a copy of the tree, compared
 //	testsum -results DIR skip NAME REASON            a step that cannot run here
 //	testsum -results DIR report [flags] STEP...      the sum; names the steps that must have run
 //
 // Steps write one file each into DIR, so that each can also be run by itself.
+//
+// Of a gotest step, tests that fail are run once more after it, each by itself and with
+// the same flags, and count as passed if they pass then. Many tests drive real displays,
+// sound servers and other programs on machines that stand still for seconds; of thousands
+// one may meet such a moment, and that says nothing about the code. So that it is not
+// overlooked, the first failure stays in the log and the report lists the test under
+// "failed once, passed when run again"; one that turns up there repeatedly has a fault.
+// Nothing is run again in a step with a data race, a panic, a timeout of a package, a
+// package that does not build or that fails without naming a test, or with more than
+// three failed top-level tests.
 //
 // Concurrency: one goroutine reads the output of the program that runs.
 package main

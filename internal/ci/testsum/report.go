@@ -81,6 +81,22 @@ func report(w io.Writer, module string, steps []stepResult, allow []allowed, str
 		}
 		fmt.Fprintln(w)
 	}
+	again := false
+	for _, s := range steps {
+		for _, r := range s.Results {
+			if !r.Again {
+				continue
+			}
+			if !again {
+				fmt.Fprintln(w, "== failed once, passed when run again")
+				again = true
+			}
+			fmt.Fprintf(w, "%s  %s  (%s; the log has its first failure)\n", short(r.Package), r.Test, s.Name)
+		}
+	}
+	if again {
+		fmt.Fprintln(w)
+	}
 	if count[failedOutcome] > 0 {
 		fmt.Fprintln(w, "== failed")
 		for _, r := range all {

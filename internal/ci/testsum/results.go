@@ -20,7 +20,10 @@ type result struct {
 	Package string
 	Test    string // "" = the package itself (build, TestMain, a crash)
 	Outcome outcome
-	Reason  string // why it was skipped or failed
+	// Reason says why it was skipped, or what failed beside the test's own checks: such a
+	// test is not run again.
+	Reason string
+	Again  bool `json:",omitempty"` // it failed at first, and passed when it was run again
 }
 
 // stepResult is what one step leaves for the report.

@@ -51,6 +51,7 @@ func TestReadEvents(t *testing.T) {
 {"Action":"fail","Package":"m/a","Test":"TestBad/x"}
 {"Action":"pass","Package":"m/a","Test":"TestBad/y"}
 {"Action":"fail","Package":"m/a","Test":"TestBad"}
+{"Action":"output","Package":"m/a","Output":"FAIL\n"}
 {"Action":"fail","Package":"m/a","Elapsed":2}
 `,
 			want: []result{
@@ -63,12 +64,58 @@ func TestReadEvents(t *testing.T) {
 			name: "a parent that fails by itself counts",
 			in: `{"Action":"pass","Package":"m/a","Test":"TestBad/y"}
 {"Action":"fail","Package":"m/a","Test":"TestBad"}
+{"Action":"output","Package":"m/a","Output":"FAIL\n"}
 {"Action":"fail","Package":"m/a"}
 `,
 			want: []result{
 				{Package: "m/a", Test: "TestBad", Outcome: failedOutcome},
 				{Package: "m/a", Test: "TestBad/y", Outcome: passed},
 			},
+		},
+		{
+			name: "a data race",
+			in: `{"Action":"output","Package":"m/a","Test":"TestRacy","Output":"WARNING: DATA RACE\n"}
+{"Action":"output","Package":"m/a","Test":"TestRacy","Output":"    testing.go:1712: race detected during execution of test\n"}
+{"Action":"fail","Package":"m/a","Test":"TestRacy"}
+{"Action":"fail","Package":"m/a","Test":"TestSlow"}
+{"Action":"output","Package":"m/a","Output":"FAIL\n"}
+{"Action":"fail","Package":"m/a"}
+`,
+			want: []result{
+				{Package: "m/a", Test: "TestRacy", Outcome: failedOutcome, Reason: "data race"},
+				{Package: "m/a", Test: "TestSlow", Outcome: failedOutcome, Reason: "data race"},
+			},
+		},
+		{
+			name: "a race that was printed while a test ran that passed",
+			in: `{"Action":"output","Package":"m/a","Test":"TestOne","Output":"WARNING: DATA RACE\n"}
+{"Action":"pass","Package":"m/a","Test":"TestOne"}
+{"Action":"fail","Package":"m/a","Test":"TestTwo"}
+{"Action":"output","Package":"m/a","Output":"FAIL\n"}
+{"Action":"fail","Package":"m/a"}
+`,
+			want: []result{
+				{Package: "m/a", Test: "TestOne", Outcome: passed},
+				{Package: "m/a", Test: "TestTwo", Outcome: failedOutcome, Reason: "data race"},
+			},
+		},
+		{
+			name: "a package that takes too long",
+			in: `{"Action":"run","Package":"m/a","Test":"TestHang"}
+{"Action":"output","Package":"m/a","Test":"TestHang","Output":"panic: test timed out after 10m0s\n"}
+{"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t600.1s\n"}
+{"Action":"fail","Package":"m/a"}
+`,
+			want: []result{{Package: "m/a", Outcome: failedOutcome, Reason: "timeout of the package"}},
+		},
+		{
+			name: "a test that ends the program",
+			in: `{"Action":"fail","Package":"m/a","Test":"TestBad"}
+{"Action":"run","Package":"m/a","Test":"TestExit"}
+{"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t0.1s\n"}
+{"Action":"fail","Package":"m/a"}
+`,
+			want: []result{{Package: "m/a", Test: "TestBad", Outcome: failedOutcome, Reason: "its package ended early"}},
 		},
 		{
 			name: "a package that fails after its tests",
@@ -137,6 +184,7 @@ func TestReport(t *testing.T) {
 	pass := result{Package: "m/a", Test: "TestOne", Outcome: passed}
 	skip := result{Package: "m/a", Test: "TestGPU/x", Outcome: skipped, Reason: "needs a GPU"}
 	fail := result{Package: "m/a", Test: "TestOne", Outcome: failedOutcome}
+	again := result{Package: "m/a", Test: "TestOne", Outcome: passed, Again: true}
 	allow, err := parseAllowed(strings.NewReader("# a comment\n\na TestGPU* CI has no GPU\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +201,8 @@ func TestReport(t *testing.T) {
 		{"all well", []stepResult{{"unit", 1, []result{pass}}}, nil, true, true, "1 passed, 0 failed, 0 skipped", "unit"},
 		{"passed once, failed once", []stepResult{{"unit", 1, []result{pass}}, {"race", 1, []result{fail}}}, nil, false, false, "0 passed, 1 failed, 0 skipped", "a  TestOne"},
 		{"skipped once, passed once", []stepResult{{"race", 1, []result{skip}}, {"unit", 1, []result{{Package: "m/a", Test: "TestGPU/x", Outcome: passed}}}}, nil, true, true, "1 passed, 0 failed, 0 skipped", ""},
+		{"failed once", []stepResult{{"unit", 1, []result{pass}}, {"race", 1, []result{again}}}, nil, true, true, "1 passed, 0 failed, 0 skipped", "== failed once, passed when run again\na  TestOne  (race; "},
+		{"failed once, and failed", []stepResult{{"unit", 1, []result{again}}, {"race", 1, []result{fail}}}, nil, true, false, "0 passed, 1 failed, 0 skipped", "run again\na  TestOne  (unit; the log has its first failure)\n\n== failed\na  TestOne\n"},
 		{"skip", []stepResult{{"unit", 1, []result{pass, skip}}}, nil, false, true, "1 passed, 0 failed, 1 skipped", "a: needs a GPU\n    TestGPU/x"},
 		{"skip where none may be", []stepResult{{"unit", 1, []result{skip}}}, nil, true, false, "0 passed, 0 failed, 1 skipped", "NOT ALLOWED"},
 		{"skip that is allowed", []stepResult{{"unit", 1, []result{skip}}}, allow, true, true, "0 passed, 0 failed, 1 skipped", "allowed: CI has no GPU"},
