@@ -122,7 +122,8 @@ type Config struct {
 	// Validation loads the Vulkan validation layer and reports its messages as errors.
 	Validation bool
 
-	// Width and Height of the offscreen picture or the window; 0: the media's own.
+	// Width and Height of the offscreen picture or the window; 0: the media's own, in a window
+	// at most what fits on the display.
 	Width, Height int
 	Fullscreen    bool
 	// Realtime asks for real-time priority for the thread that presents: SCHED_FIFO, else

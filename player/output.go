@@ -163,8 +163,9 @@ func (p *Player) openWindow() (VideoSink, error) {
 		title = p.info.Name
 	}
 	w, h := p.pictureSize()
+	fit := p.cfg.Width == 0 || p.cfg.Height == 0 // the media's own size may be more than the display has
 	if p.onCPU() {
-		s, err := soft.OpenWindow(soft.Config{Width: w, Height: h, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: p.sleepUntil()}, title, p.cfg.Fullscreen)
+		s, err := soft.OpenWindow(soft.Config{Width: w, Height: h, Fit: fit, Refresh: p.cfg.Refresh, Now: clock.Now, Sleep: p.sleepUntil()}, title, p.cfg.Fullscreen)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +176,7 @@ func (p *Player) openWindow() (VideoSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Width, c.Height = w, h
+	c.Width, c.Height, c.Fit = w, h, fit
 	s, err := render.OpenWindow(c, title, p.cfg.Fullscreen)
 	if err != nil && c.On != nil && errors.Is(err, media.ErrNotSupported) {
 		p.log.Info("the window needs a device of its own", "reason", err)

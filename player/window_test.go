@@ -49,19 +49,28 @@ func pointSDL(t *testing.T, env map[string]string) {
 	}
 }
 
-// x11 is an X server with a window manager.
+// x11 is an X server.
 type x11 struct{ *avtest.Display }
 
+// bareX11 starts one without a window manager, of that size.
+func bareX11(t *testing.T, width, height int) x11 {
+	t.Helper()
+	if _, err := exec.LookPath("xwininfo"); err != nil {
+		t.Skip("needs xwininfo (Debian: apt install x11-utils)")
+	}
+	d := avtest.Xvfb(t, width, height)
+	pointSDL(t, map[string]string{"DISPLAY": d.Name})
+	return x11{d}
+}
+
+// newX11 starts one with a window manager.
 func newX11(t *testing.T) x11 {
 	t.Helper()
 	wm, err := exec.LookPath("openbox")
 	if err != nil {
 		t.Skip("needs a window manager for fullscreen windows (Debian: apt install openbox)")
 	}
-	if _, err := exec.LookPath("xwininfo"); err != nil {
-		t.Skip("needs xwininfo (Debian: apt install x11-utils)")
-	}
-	d := avtest.Xvfb(t, 640, 480)
+	d := bareX11(t, 640, 480)
 	ready := filepath.Join(t.TempDir(), "ready")
 	cmd := exec.Command(wm, "--sm-disable", "--startup", "touch "+ready)
 	cmd.Env = append(d.Env(), "HOME="+t.TempDir())
@@ -79,8 +88,7 @@ func newX11(t *testing.T) x11 {
 	}); err != nil {
 		t.Fatalf("openbox: %v", err)
 	}
-	pointSDL(t, map[string]string{"DISPLAY": d.Name})
-	return x11{d}
+	return d
 }
 
 func (d x11) window(t testing.TB) string {
@@ -327,6 +335,49 @@ func TestWindowX11(t *testing.T) {
 			}
 			s := p.quits(t)
 			t.Logf("%s, %d shown, %d dropped, A/V %+v", s.Renderer, s.Presented, s.Dropped, s.AVOffset)
+		})
+	}
+}
+
+// TestWindowFitsX11 plays what is larger than the display, with a window manager, whose title
+// bar takes some of that, and without.
+func TestWindowFitsX11(t *testing.T) {
+	cfg := player.Config{Media: "pattern:size=1280x720,rate=25", Renderer: player.RendererCPU, Audio: player.AudioNull}
+	fits := func(t *testing.T, d x11, want func(image.Rectangle) bool) {
+		p := playWindow(t, cfg)
+		d.window(t)
+		var at image.Rectangle
+		if err := avtest.Eventually(func() bool { at = d.at(t); return want(at) }); err != nil {
+			t.Errorf("the window is at %v", at)
+		}
+		closed(t, p.Player)
+	}
+	t.Run("bare", func(t *testing.T) {
+		fits(t, bareX11(t, 640, 480), func(at image.Rectangle) bool { return at == image.Rect(0, 60, 640, 420) })
+	})
+	t.Run("managed", func(t *testing.T) {
+		// A pixel more than 9/16 of its width may be rounded away; the title bar is 10 high at least.
+		fits(t, newX11(t), func(at image.Rectangle) bool {
+			return at.In(image.Rect(1, 10, 639, 479)) && at.Dx() > 600 && max(at.Dy()*16-at.Dx()*9, at.Dx()*9-at.Dy()*16) <= 16
+		})
+	})
+}
+
+// TestWindowBareX11 fits a window on a display that is too small for its picture, and covers
+// that display with it and back, where no window manager does any of it.
+func TestWindowBareX11(t *testing.T) {
+	d := bareX11(t, 280, 240)
+	for _, r := range renderers {
+		t.Run(string(r), func(t *testing.T) {
+			p := playWindow(t, windowConfig(r, 25))
+			p.eventually(t, d, "fitted", image.Pt(280, 158))
+			d.Xdotool(t, "windowfocus", d.window(t))
+			d.Xdotool(t, "key", "f")
+			p.eventually(t, d, "fullscreen", image.Pt(280, 240))
+			d.Xdotool(t, "key", "f")
+			p.eventually(t, d, "back", image.Pt(280, 158))
+			d.Xdotool(t, "key", "q")
+			p.quits(t)
 		})
 	}
 }

@@ -148,6 +148,9 @@ type Config struct {
 
 	// Width and Height are the size of an offscreen target.
 	Width, Height int
+	// Fit makes the window that OpenWindow opens smaller where it would not fit on the
+	// display; its shape stays.
+	Fit bool
 	// Refresh is the interval of an offscreen target's simulated vblank, which needs Now
 	// and Sleep; 0 for none: frames are drawn as fast as they come.
 	Refresh time.Duration

@@ -9,7 +9,7 @@ import (
 )
 
 // OpenWindow opens a window with SDL 2 and draws to it; cfg.Width and cfg.Height are its
-// size, 1280×720 when not given.
+// size, 1280×720 when not given, and cfg.Fit makes it smaller.
 // Ownership: Close closes the window, too.
 // Concurrency: one goroutine, locked to its thread; on macOS the main thread.
 // Errors: media.ErrNotSupported when SDL, a display or a usable Vulkan device is missing.
@@ -18,7 +18,7 @@ func OpenWindow(cfg Config, title string, fullscreen bool) (*Window, error) {
 	if err != nil {
 		return nil, err
 	}
-	native, err := lib.OpenWindow(sdl.WindowConfig{Title: title, Width: cfg.Width, Height: cfg.Height, Kind: sdl.Vulkan, Fullscreen: fullscreen})
+	native, err := lib.OpenWindow(sdl.WindowConfig{Title: title, Width: cfg.Width, Height: cfg.Height, Fit: cfg.Fit, Kind: sdl.Vulkan, Fullscreen: fullscreen})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type playCommand struct {
 	Upload      string  `placeholder:"MODE" help:"Force how frames reach the GPU; see scanout bench upload." hidden:""`
 	PresentMode string  `name:"present-mode" enum:"auto,fifo,latest,mailbox,immediate" default:"auto" help:"How frames take turns in a window: ${enum}. auto is fifo, or latest where the source is faster than the display."`
 	Validation  bool    `help:"Load the Vulkan validation layer and print what it says." hidden:""`
-	Size        string  `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own."`
+	Size        string  `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own, in a window at most what fits on the display."`
 	Fullscreen  bool    `short:"f" help:"Start in fullscreen."`
 	Realtime    bool    `help:"Ask for real-time priority for the thread that presents and, as root, keep processors from idling deeply."`
 	Refresh     float64 `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`

@@ -185,13 +185,19 @@ func TestX11(t *testing.T) {
 	if !w.Fullscreen() {
 		t.Error("not fullscreen")
 	}
-	// Giving the former size back is the window manager's task, and there is none: that is
-	// tested on Wayland.
+	// SDL would leave both to the window manager, and there is none.
+	if got := frame(t, x, win); got != (rectangle{0, 0, 800, 600}) {
+		t.Errorf("fullscreen: the window is at %v", got)
+	}
 	if err := w.SetFullscreen(false); err != nil {
 		t.Fatal(err)
 	}
+	until(t, w, media.EventResize, size(400, 300))
 	if w.Fullscreen() {
 		t.Error("still fullscreen")
+	}
+	if got := frame(t, x, win); got != (rectangle{int32(left), int32(top), 400, 300}) {
+		t.Errorf("no longer fullscreen: the window is at %v, want what it was, %d, %d", got, left, top)
 	}
 
 	w.SetTitle("scanout: another title")
@@ -237,17 +243,90 @@ func TestSignals(t *testing.T) {
 
 func geometry(t *testing.T, shell string) (x, y int) {
 	t.Helper()
+	r := parseFrame(shell)
+	return int(r.x), int(r.y)
+}
+
+// frame is where the X server has the window.
+func frame(t *testing.T, x *avtest.Display, win string) rectangle {
+	t.Helper()
+	return parseFrame(x.Xdotool(t, "getwindowgeometry", "--shell", win))
+}
+
+func parseFrame(shell string) (r rectangle) {
 	for _, l := range strings.Fields(shell) {
 		k, v, _ := strings.Cut(l, "=")
 		n, _ := strconv.Atoi(v)
 		switch k {
 		case "X":
-			x = n
+			r.x = int32(n)
 		case "Y":
-			y = n
+			r.y = int32(n)
+		case "WIDTH":
+			r.w = int32(n)
+		case "HEIGHT":
+			r.h = int32(n)
 		}
 	}
-	return x, y
+	return r
+}
+
+func TestShrink(t *testing.T) {
+	for _, c := range []struct{ w, h, limitW, limitH, wantW, wantH int }{
+		{640, 360, 1920, 1080, 640, 360}, // never larger
+		{1920, 1080, 1920, 1080, 1920, 1080},
+		{3840, 2160, 1920, 1080, 1920, 1080},
+		{1920, 1080, 1920, 1040, 1849, 1040},
+		{1080, 1920, 1920, 1080, 608, 1080},
+		{1921, 10, 1920, 1080, 1920, 10},
+		{30000, 2, 1920, 1080, 1920, 1},
+		{2, 30000, 1920, 1080, 1, 1080},
+		{20000, 20000, maxSize, maxSize, maxSize, maxSize},
+	} {
+		if w, h := shrink(c.w, c.h, c.limitW, c.limitH); w != c.wantW || h != c.wantH {
+			t.Errorf("%d×%d within %d×%d: %d×%d, want %d×%d", c.w, c.h, c.limitW, c.limitH, w, h, c.wantW, c.wantH)
+		}
+	}
+}
+
+// TestFit opens windows that are larger than the display.
+func TestFit(t *testing.T) {
+	s := load(t)
+	x := avtest.Xvfb(t, 640, 480)
+	pointAt(s, map[string]string{"DISPLAY": x.Name})
+	for _, c := range []struct {
+		name string
+		cfg  WindowConfig
+		want rectangle
+	}{
+		{"wide", WindowConfig{Width: 1280, Height: 720, Fit: true}, rectangle{0, 60, 640, 360}},
+		{"high", WindowConfig{Width: 720, Height: 960, Fit: true}, rectangle{140, 0, 360, 480}},
+		{"huge", WindowConfig{Width: 64000, Height: 48000, Fit: true}, rectangle{0, 0, 640, 480}},
+		{"small", WindowConfig{Width: 320, Height: 180, Fit: true}, rectangle{160, 150, 320, 180}},
+		{"as it is", WindowConfig{Width: 800, Height: 600}, rectangle{-80, -60, 800, 600}},
+		{"fullscreen", WindowConfig{Width: 1280, Height: 720, Fit: true, Fullscreen: true}, rectangle{0, 0, 640, 480}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.cfg.Title, c.cfg.Kind = c.name, Software
+			w := open(t, s, c.cfg)
+			win := x.Xdotool(t, "search", "--onlyvisible", "--name", "^"+c.name+"$")
+			if got := frame(t, x, win); got != c.want {
+				t.Errorf("the window is at %v, want %v", got, c.want)
+			}
+			if width, height := w.DrawableSize(); width != int(c.want.w) || height != int(c.want.h) {
+				t.Errorf("drawable %d×%d", width, height)
+			}
+			if !c.cfg.Fullscreen {
+				return
+			}
+			if err := w.SetFullscreen(false); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := frame(t, x, win), (rectangle{0, 60, 640, 360}); got != want || w.Fullscreen() {
+				t.Errorf("no longer fullscreen: the window is at %v, want %v", got, want)
+			}
+		})
+	}
 }
 
 func TestVulkanWindow(t *testing.T) {

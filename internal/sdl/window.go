@@ -24,8 +24,11 @@ type WindowConfig struct {
 	Title string
 	// Width and Height are the size in screen units; 0 means 1280×720.
 	Width, Height int
-	Kind          Kind
-	Fullscreen    bool
+	// Fit makes the window smaller where it would not fit on the display, beside panels and
+	// within its title bar; its shape stays. A window that fits is left as it is.
+	Fit        bool
+	Kind       Kind
+	Fullscreen bool
 	// Driver is SDL's video driver ("x11", "wayland", "kmsdrm"); empty lets SDL choose.
 	Driver string
 }
@@ -44,6 +47,11 @@ type Window struct {
 	size  [2]int32
 	mode  displayMode
 	rect  [4]int32
+
+	// covering is whether the window was laid over the display where no window manager does
+	// that, and before is where it was.
+	covering bool
+	before   rectangle
 }
 
 // displayMode is an SDL_DisplayMode.
@@ -70,7 +78,7 @@ func (s *Library) OpenWindow(cfg WindowConfig) (*Window, error) {
 	if cfg.Width == 0 && cfg.Height == 0 {
 		cfg.Width, cfg.Height = 1280, 720
 	}
-	if cfg.Width <= 0 || cfg.Height <= 0 || cfg.Width > 1<<14 || cfg.Height > 1<<14 {
+	if cfg.Width <= 0 || cfg.Height <= 0 || !cfg.Fit && max(cfg.Width, cfg.Height) > maxSize {
 		return nil, fmt.Errorf("sdl: a window of %d×%d is not possible: choose 1×1 to 16384×16384", cfg.Width, cfg.Height)
 	}
 	f := &s.fn
@@ -102,9 +110,12 @@ func (s *Library) OpenWindow(cfg WindowConfig) (*Window, error) {
 	if cfg.Fullscreen {
 		flags |= windowFullscreenDesktop
 	}
-	const centered = 0x2FFF0000
+	width, height := cfg.Width, cfg.Height
+	if cfg.Fit {
+		width, height = w.fit(width, height, rectangle{})
+	}
 	w.win = dl.Call(f.createWindow, uintptr(unsafe.Pointer(dl.CString(cfg.Title))), centered, centered,
-		uintptr(cfg.Width), uintptr(cfg.Height), flags)
+		uintptr(width), uintptr(height), flags)
 	if w.win == 0 {
 		err := s.failed("create a window", "")
 		if cfg.Kind == Vulkan {
@@ -115,6 +126,14 @@ func (s *Library) OpenWindow(cfg WindowConfig) (*Window, error) {
 	}
 	w.id = uint32(dl.Call(f.getWindowID, w.win))
 	dl.Call(f.disableScreenSaver)
+	switch {
+	case cfg.Fullscreen && !w.managed():
+		dl.Call(f.setWindowFullscreen, w.win, 0) // SDL believes that it is
+		w.cover(true)
+		w.before = w.middle(width, height, rectangle{})
+	case cfg.Fit && !cfg.Fullscreen:
+		w.fitBorders(cfg.Width, cfg.Height)
+	}
 	return w, nil
 }
 
@@ -235,24 +254,6 @@ func (w *Window) RefreshRate() int {
 		return 0
 	}
 	return int(w.mode.refresh)
-}
-
-// SetFullscreen makes the window cover the desktop, or not. The new size arrives as an
-// event.
-func (w *Window) SetFullscreen(on bool) error {
-	var flags uintptr
-	if on {
-		flags = windowFullscreenDesktop
-	}
-	if int32(dl.Call(w.s.fn.setWindowFullscreen, w.win, flags)) != 0 {
-		return w.s.failed("switch fullscreen", "")
-	}
-	return nil
-}
-
-// Fullscreen reports whether the window covers the desktop.
-func (w *Window) Fullscreen() bool {
-	return uint32(dl.Call(w.s.fn.getWindowFlags, w.win))&1 != 0
 }
 
 // SetTitle sets the window's title.

@@ -73,6 +73,9 @@ type Config struct {
 	// Width and Height are the size of an offscreen target; 0, 0 takes the display size of
 	// each picture.
 	Width, Height int
+	// Fit makes the window that OpenWindow opens smaller where it would not fit on the
+	// display; its shape stays.
+	Fit bool
 	// Refresh is the rate of an offscreen target's simulated vblank, in Hz; 0 for none:
 	// pictures are drawn as fast as they come. For a window it replaces what the display
 	// says.
