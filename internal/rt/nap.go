@@ -19,8 +19,8 @@ import (
 // counts as scheduling, and sleeps no longer in one piece than the monitor takes.
 const (
 	// longestPiece is less than the 10 ms after which a processor is taken from a goroutine
-	// in a system call.
-	longestPiece = 8 * time.Millisecond
+	// in a system call, and more than a refresh at 120 Hz.
+	longestPiece = 9 * time.Millisecond
 	// longestNap is from where on the pieces cost more than the monitor.
 	longestNap = 200 * time.Millisecond
 )
@@ -85,12 +85,14 @@ func holds(now, deadline media.Instant) bool {
 	return deadline != 0 && deadline.Sub(now) <= longestPiece
 }
 
-// piece is where a sleep from now to deadline, 0 for ever, is interrupted.
+// piece is where a sleep from now to deadline, 0 for ever, is interrupted: so that its
+// pieces are equal, and as few as can be.
 func piece(now, deadline media.Instant) media.Instant {
-	if deadline == 0 || deadline.Sub(now) > longestNap {
+	d := deadline.Sub(now)
+	if deadline == 0 || d > longestNap || d <= longestPiece {
 		return deadline
 	}
-	return min(deadline, now.Add(longestPiece))
+	return now.Add(d / ((d + longestPiece - 1) / longestPiece))
 }
 
 // yield lets others go first and sees to it that the thread on which this one goes on has

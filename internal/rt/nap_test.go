@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/scanout-av/scanout/media"
 )
 
 // TestNapsLeaveProcessors: goroutines that nap, as many as Go has processors, do not keep
@@ -42,7 +44,7 @@ func TestNapsLeaveProcessors(t *testing.T) {
 		})
 		all.Wait()
 		if n := naps.Load(); n >= most {
-			t.Errorf("%d processors, as many naps: %d short sleeps of another goroutine took %d naps of 8 ms", procs, rounds, n)
+			t.Errorf("%d processors, as many naps: %d short sleeps of another goroutine took %d naps of %v", procs, rounds, n, longestPiece)
 		} else {
 			t.Logf("%d processors: %d naps", procs, n)
 		}
@@ -66,5 +68,30 @@ func TestKeepers(t *testing.T) {
 		if n != want {
 			t.Errorf("%d processors: %d are kept, want %d", procs, n, want)
 		}
+	}
+}
+
+// TestPieces: a sleep is cut into the fewest pieces that are short enough, all of a length;
+// one of a refresh at 120 Hz is not cut.
+func TestPieces(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		sleep  time.Duration
+		pieces int
+	}{{0, 0}, {ms, 1}, {8334 * time.Microsecond, 1}, {longestPiece, 1}, {longestPiece + 1, 2}, {16667 * time.Microsecond, 2}, {33 * ms, 4}, {longestNap, 23}, {longestNap + 1, 1}, {time.Hour, 1}} {
+		from := media.Instant(time.Minute)
+		end, n := from.Add(c.sleep), 0
+		short, long := c.sleep, time.Duration(0)
+		for now := from; now < end; n++ {
+			p := piece(now, end)
+			short, long = min(short, p.Sub(now)), max(long, p.Sub(now))
+			now = p
+		}
+		if n != c.pieces || long-short > 100 || c.sleep <= longestNap && long > longestPiece {
+			t.Errorf("%v: %d pieces of %v to %v, want %d", c.sleep, n, short, long, c.pieces)
+		}
+	}
+	if piece(1, 0) != 0 {
+		t.Error("a sleep for ever has an end")
 	}
 }

@@ -66,22 +66,6 @@ func TestNapIsNeverEarly(t *testing.T) {
 	}
 }
 
-// No piece is as long as the 10 ms after which the runtime takes a processor away, except
-// where that costs less.
-func TestPieces(t *testing.T) {
-	const now = media.Instant(1e9)
-	for _, c := range []struct{ sleep, want time.Duration }{
-		{1, 1}, {longestPiece, longestPiece}, {longestPiece + 1, longestPiece}, {longestNap, longestPiece}, {longestNap + 1, longestNap + 1},
-	} {
-		if got := piece(now, now.Add(c.sleep)).Sub(now); got != c.want {
-			t.Errorf("%v: a piece of %v, want %v", c.sleep, got, c.want)
-		}
-	}
-	if piece(now, 0) != 0 {
-		t.Error("for ever is interrupted")
-	}
-}
-
 var sleeps = map[string]Sleep{"kernel": SleepKernel, "go": SleepGo, "nap": SleepNap}
 
 func TestWaiterDeadline(t *testing.T) {

@@ -64,6 +64,9 @@ func NewWaiter(how Sleep) *Waiter {
 // Prepare announces that Wait is about to be called.
 func (w *Waiter) Prepare() { w.state.CompareAndSwap(idle, waiting) }
 
+// Waiting reports whether WakeWaiting would find a sleeper, or one who has called Prepare.
+func (w *Waiter) Waiting() bool { return w.state.Load() == waiting }
+
 // Cancel takes Prepare back. A wake-up that came in between is kept.
 func (w *Waiter) Cancel() { w.state.CompareAndSwap(waiting, idle) }
 
