@@ -179,10 +179,13 @@ func (r *Ring[T]) PopBatch(vs []T) int {
 }
 
 // wakeProducer wakes a waiting producer when there is room enough for it. What this side
-// last saw of the tail is never ahead of it, so the length is never overestimated and no
-// wake-up is missed.
+// last saw of the tail is never ahead of it, so no wake-up is missed; but it may be far
+// behind. The tail of one who waits stands still.
 func (r *Ring[T]) wakeProducer(head uint64) {
-	if r.seenTail-head <= r.low {
+	if r.seenTail-head > r.low || !r.producer.Waiting() {
+		return
+	}
+	if r.seenTail = r.tail.Load(); r.seenTail-head <= r.low {
 		r.producer.WakeWaiting()
 	}
 }

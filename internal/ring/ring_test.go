@@ -376,6 +376,38 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
+// TestRefillCounts: a producer that waits is woken when as many places are free as it asked
+// for, and not before, however long ago the consumer has looked at the tail.
+func TestRefillCounts(t *testing.T) {
+	p := rt.NewWaiter(rt.SleepGo)
+	r, err := New[int](Config{Capacity: 8, Refill: 4, Producer: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if i >= 8 {
+			if _, ok := r.TryPop(); !ok { // sees a tail of 8
+				t.Fatal("empty")
+			}
+		}
+		if !r.TryPush(i) {
+			t.Fatal("full")
+		}
+	}
+	p.Prepare()
+	for free := 1; free <= 4; free++ {
+		if !p.Waiting() {
+			t.Errorf("woken for %d places", free-1)
+		}
+		if _, ok := r.TryPop(); !ok {
+			t.Fatal("empty")
+		}
+	}
+	if p.Waiting() {
+		t.Error("not woken for 4 places")
+	}
+}
+
 // TestRefill passes elements through rings of every refill, one at a time and in batches,
 // with a producer that always finds them full: a missed wake-up would hang it.
 func TestRefill(t *testing.T) {
