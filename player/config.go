@@ -142,7 +142,7 @@ type Config struct {
 	MaxSpeed bool
 
 	Start    time.Duration // where to begin
-	Duration time.Duration // how long to play; 0: to the end
+	Duration time.Duration // how long to play; 0: to the end, and an image in a window until that is closed
 	Frames   int64         // how many frames to show; 0: no limit
 	Loop     bool
 	Volume   float64 // 0…1.5; 0 means 1

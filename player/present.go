@@ -31,6 +31,7 @@ type presenter struct {
 	hasHead    bool
 	hasNext    bool
 	ended      bool // the picture of this serial has ended
+	image      bool // the media is a single picture
 
 	shown    *media.Frame // the picture on the screen, for repeats; nil before the first
 	serial   uint32

@@ -36,6 +36,9 @@ func (s *presenter) idle() (bool, error) {
 	case s.sounds():
 		s.rest(now.Add(eventInterval)) // there is sound behind the last picture
 		return false, nil
+	case s.lingers(now):
+		s.rest(now.Add(eventInterval))
+		return false, nil
 	}
 	return s.finish(now)
 }

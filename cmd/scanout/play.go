@@ -36,7 +36,7 @@ type playCommand struct {
 	Display     string  `placeholder:"SPEC" help:"The offscreen output's simulated display, with its faults: a rate or the range of a variable one, then jitter, share of missed refreshes, seed; e.g. 120,jitter=0.5ms,miss=1% or 48-144. Replaces --refresh."`
 	Speed       string  `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
 	Start       span    `placeholder:"TIME" help:"Begin here: 1m30s, 1:30 or 90."`
-	Duration    span    `placeholder:"TIME" help:"Play this long, written likewise."`
+	Duration    span    `placeholder:"TIME" help:"Play this long, written likewise. Without it an image stays in its window until that is closed."`
 	Frames      int64   `placeholder:"N" help:"Show this many frames."`
 	Loop        bool    `help:"Start again at the end."`
 	Volume      float64 `default:"1" help:"Volume, 0 to 1.5."`
