@@ -68,6 +68,11 @@ func TestBadInput(t *testing.T) {
 		{"report on a full disk", play("-o", "null", "--audio", "none", "--frames", "2", "--report", "/dev/full", av), exitFailed, "no space", 0},
 		{"trace on a full disk", play("-o", "null", "--audio", "none", "--frames", "2", "--trace", "/dev/full", av), exitFailed, "write the trace", 0},
 		{"start behind the end", play("-o", "null", "--audio", "none", "--start", "1:30", av), exitOK, "behind the end", 0},
+		{"empty name", play("-o", "null", ""), exitUsage, "the name is empty", 0},
+		{"empty name, to probe", command{args: []string{"probe", ""}}, exitUsage, "the name is empty", 0},
+		{"empty name, NAL units", command{args: []string{"probe", "--nal", ""}}, exitUsage, "the name is empty", 0},
+		{"empty name, to send", command{args: []string{"send", "", "rtp://127.0.0.1:9"}}, exitUsage, "the name is empty", 0},
+		{"no name", play("-o", "null", "--audio", "null", "--frames", "3", "--report", "-"), exitOK, "", 3},
 		{"two outputs to one", play("-o", "y4m:-", "--report", "-", av), exitUsage, "standard output", 0},
 	}
 	for _, flags := range []string{"--size=0x5", "--size=5", "--volume=3", "--volume=-1", "--volume=NaN", "--refresh=NaN", "--refresh=-1",

@@ -102,6 +102,7 @@ func run(args []string, env environment) (code int) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Bind(&env),
 		bytewise,
+		kong.NamedMapper("media", named),
 	)
 	if err != nil {
 		panic(err) // the command structs are wrong
@@ -144,6 +145,21 @@ var bytewise = kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.De
 	target.SetString(fmt.Sprint(token.Value))
 	return nil
 }))
+
+// named is as bytewise, for names of media: an empty one, as of a shell variable that is not
+// set, is a mistake and not the built-in picture.
+var named = kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprint(token.Value)
+	if name == "" {
+		return errors.New("the name is empty: name a file or a URL")
+	}
+	target.SetString(name)
+	return nil
+})
 
 // oneLine is the text of err on one line: joined errors have one each.
 func oneLine(err error) string {

@@ -19,7 +19,7 @@ import (
 const builtin = "pattern:duration=10s"
 
 type playCommand struct {
-	Media string `arg:"" optional:"" help:"File, URL, pattern:… or - for standard input; the built-in picture when left out."`
+	Media string `arg:"" type:"media" optional:"" help:"File, URL, pattern:… or - for standard input; the built-in picture when left out."`
 
 	Output      string  `short:"o" placeholder:"KIND" help:"window, offscreen, null, png:DIR, framemd5:FILE or y4m:FILE (- is standard output). Default: a window where there is a display, else offscreen with a report."`
 	Renderer    string  `enum:"auto,vulkan,cpu" default:"auto" help:"What draws: ${enum}."`

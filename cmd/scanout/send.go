@@ -22,7 +22,7 @@ import (
 )
 
 type sendCommand struct {
-	Media       string  `arg:"" help:"File or URL to send."`
+	Media       string  `arg:"" type:"media" help:"File or URL to send."`
 	To          string  `arg:"" help:"rtp://host:port, of the first stream; the second one uses port + 2. Options: ?pkt_size=1200&ttl=1&interface=eth0&localaddr=10.0.0.1"`
 	SDP         string  `name:"sdp" placeholder:"FILE" help:"Write the session description there; - is standard output."`
 	Loop        bool    `help:"Begin again at the end."`
