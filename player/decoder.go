@@ -156,7 +156,7 @@ func (c *chooser) open() error {
 	var err error
 	if dev := c.gpuDevice(); dev != nil {
 		var d *vkvideo.Video
-		cfg := vkvideo.Config{Device: dev, Stream: c.stream, Hold: frameRing + inFlight + 5}
+		cfg := vkvideo.Config{Device: dev, Stream: c.stream, Hold: frameRing + inFlight + 5, Batch: frameRing}
 		if c.p.cfg.written() {
 			cfg.ReadBack = c.p.pool
 		}
@@ -272,6 +272,17 @@ func (c *chooser) restream(st *media.Stream) {
 	}
 	c.stream = *st
 	c.noGPU, c.cause, c.draining, c.again = false, nil, false, secondChance{}
+}
+
+// submit hands to the GPU what it has been sent, several pictures at once. That it failed is
+// found by the next Send: the device is lost.
+func (c *chooser) submit() {
+	if c.gpu == nil {
+		return
+	}
+	if err := c.gpu.Submit(); err != nil {
+		c.p.stats.decodeErrors.Add(1)
+	}
 }
 
 // Receive returns the next frame; see [VideoDecoder].

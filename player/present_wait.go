@@ -176,6 +176,9 @@ func (s *presenter) decode(t media.Instant) (did bool) {
 			break // it is waited for
 		}
 	}
+	if did && p.here.Load() {
+		p.stage.submit()
+	}
 	return did
 }
 

@@ -136,11 +136,19 @@ func (v *videoStage) step() bool {
 		p.here.Store(false)
 		p.fq.Close()
 	case !v.belongsHere():
+		v.submit()
 		p.here.Store(false)
 		p.stages.Add(1)
 		go p.decodeVideo()
 	}
 	return true
+}
+
+// submit hands to a GPU what has been decoded since the last time.
+func (v *videoStage) submit() {
+	if c, ok := v.p.vdec.(*chooser); ok {
+		c.submit()
+	}
 }
 
 // spilled takes the first one off spill.
@@ -212,10 +220,16 @@ func (v *videoStage) decode() bool {
 			}
 			break
 		}
+		if !p.here.Load() {
+			v.submit()
+		}
 		if !out.receive(v.serial) {
 			pk.au.Release()
 			return false
 		}
+	}
+	if !p.here.Load() {
+		v.submit() // the ring may be full for a while
 	}
 	if !out.receive(v.serial) {
 		return false

@@ -210,7 +210,7 @@ func benchDecode(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			how := ""
 			for _, n := range streams {
 				w := decodeWay{"vulkan", func(c *coded) (player.VideoDecoder, func(), error) {
-					d, err := vkvideo.New(vkvideo.Config{Device: dev, Stream: c.stream})
+					d, err := vkvideo.New(vkvideo.Config{Device: dev, Stream: c.stream, Batch: 4})
 					if err != nil {
 						return nil, nil, err
 					}

@@ -20,6 +20,10 @@ type Config struct {
 	// Hold is how many frames the consumer holds at most, the one on the screen included;
 	// 0 means 8.
 	Hold int
+	// Batch is how many pictures are submitted to the device at once; 0 and 1 submit each by
+	// itself. What is handed to the driver in one piece costs less CPU, but is done in one
+	// piece, too. Whoever sets it calls [Video.Submit] before it waits for anything.
+	Batch int
 	// ReadBack makes frames that lie in this pool instead of in GPU memory: planar, as a
 	// software decoder's. For files and tests; each costs a wait and a copy by the CPU.
 	ReadBack *framepool.Pool
@@ -60,6 +64,9 @@ func (c *Config) check() error {
 	if c.Hold < 1 || c.Hold > maxHold {
 		return fmt.Errorf("vkvideo: a consumer that holds %d frames: want 1 to %d", c.Hold, maxHold)
 	}
+	if c.Batch < 0 || c.Batch > inFlight {
+		return fmt.Errorf("vkvideo: batches of %d pictures: want 1 to %d", c.Batch, inFlight)
+	}
 	if c.Images > ImagesCopied {
 		return fmt.Errorf("vkvideo: unknown way to keep pictures %d", c.Images)
 	}
@@ -83,13 +90,15 @@ type Stats struct {
 	// Waits counts submissions that had to wait for the GPU first.
 	Waits     int64
 	Sequences int64
+	// Submits counts submissions; a batch is one.
+	Submits int64
 }
 
 type counters struct {
-	frames, skipped, errors, copies, copyBytes, readBacks, grown, waits, sequences atomic.Int64
+	frames, skipped, errors, copies, copyBytes, readBacks, grown, waits, sequences, submits atomic.Int64
 }
 
 func (c *counters) stats() Stats {
 	return Stats{c.frames.Load(), c.skipped.Load(), c.errors.Load(), c.copies.Load(), c.copyBytes.Load(),
-		c.readBacks.Load(), c.grown.Load(), c.waits.Load(), c.sequences.Load()}
+		c.readBacks.Load(), c.grown.Load(), c.waits.Load(), c.sequences.Load(), c.submits.Load()}
 }

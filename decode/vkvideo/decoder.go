@@ -31,6 +31,8 @@ type Video struct {
 	slots   [maxSlots]*image // what stands for a slot: nil where nothing usable does
 	waiting []waiting        // decoded and not output
 	ready   []*media.Frame   // output and not received
+	batch   int              // pictures recorded and not submitted
+	sent    uint64           // what the timeline reaches by what has been submitted
 	serial  uint32
 	broken  error // another decoder must take over
 	failed  error // of a picture that the device did not decode, for the next Send
@@ -207,8 +209,10 @@ func (v *Video) send(au *media.AccessUnit) error {
 	case len(au.Data) == 0:
 		return nil
 	}
-	if err := v.harvest(); err != nil {
-		return err
+	if v.batch == 0 {
+		if err := v.harvest(); err != nil {
+			return err
+		}
 	}
 	parsed := v.codec.parse(au.Data)
 	if errors.Is(parsed, media.ErrNotSupported) {
@@ -252,7 +256,7 @@ func (v *Video) drain() error {
 	}
 	v.forget()
 	v.drained = true
-	return nil
+	return v.Submit()
 }
 
 // picture decodes p and hands on what is due.
@@ -519,6 +523,10 @@ func (v *Video) Receive() (*media.Frame, error) {
 	if v.reads == nil {
 		return f, nil
 	}
+	if err := v.Submit(); err != nil {
+		f.Release()
+		return nil, err
+	}
 	// A file wants to know whether the picture is right before it is written.
 	g, err := v.reads.read(f)
 	f.Release()
@@ -539,9 +547,12 @@ func (v *Video) harvest() error {
 	if err != nil {
 		return v.fail(fmt.Errorf("vkvideo: %w", err))
 	}
-	for i := range s.jobs {
-		if j := &s.jobs[i]; j.value != 0 && j.value <= reached {
-			v.result(s, i)
+	for i, n := 0, 0; i < len(s.jobs); i += n + 1 {
+		for n = 0; i+n < len(s.jobs) && s.jobs[i+n].value != 0 && s.jobs[i+n].value <= reached; {
+			n++
+		}
+		if n > 0 {
+			v.results(s, i, n)
 		}
 	}
 	for len(s.retired) > 0 && s.retired[0].value <= reached {
@@ -551,26 +562,39 @@ func (v *Video) harvest() error {
 	return nil
 }
 
-// result asks how decoding job i went.
-func (v *Video) result(s *sequence, i int) {
-	j := &s.jobs[i]
+// results asks how decoding n jobs went, from job first on.
+func (v *Video) results(s *sequence, first, n int) {
+	const with = vk.QUERY_RESULT_WITH_STATUS_BIT_KHR
+	got := vk.SUCCESS
 	if s.queries != 0 {
-		const with = vk.QUERY_RESULT_WITH_STATUS_BIT_KHR
-		r := v.dev.Commands.GetQueryPoolResults(v.c, v.dev.Handle, s.queries, uint32(i), 1, 4, vk.Pointer(&v.a.status), 4, vk.QueryResultFlags(with))
-		if r != vk.SUCCESS || v.a.status != int32(vk.QUERY_RESULT_STATUS_COMPLETE_KHR) {
-			v.stats.errors.Add(1)
-			v.codec.damage(j.id)
-			for k := range v.waiting {
-				if v.waiting[k].id == j.id {
-					v.waiting[k].show = false
-				}
-			}
-			if !j.corrupt { // the parser saw no damage: the device and the stream disagree
-				v.failed = fmt.Errorf("vkvideo: %s, status %d: %w", v.dev.Name, v.a.status, ErrDecode)
-			}
+		got = v.dev.Commands.GetQueryPoolResults(v.c, v.dev.Handle, s.queries, uint32(first), uint32(n), uintptr(4*n), vk.Pointer(&v.a.status[0]), 4, vk.QueryResultFlags(with))
+	}
+	if got != vk.SUCCESS && n > 1 { // which is it?
+		for i := range n {
+			v.results(s, first+i, 1)
+		}
+		return
+	}
+	for i := range n {
+		if s.queries != 0 && (got != vk.SUCCESS || v.a.status[i] != int32(vk.QUERY_RESULT_STATUS_COMPLETE_KHR)) {
+			v.undecoded(&s.jobs[first+i], v.a.status[i])
+		}
+		s.finish(&s.jobs[first+i])
+	}
+}
+
+// undecoded takes note that the device has not decoded the picture of j.
+func (v *Video) undecoded(j *job, status int32) {
+	v.stats.errors.Add(1)
+	v.codec.damage(j.id)
+	for k := range v.waiting {
+		if v.waiting[k].id == j.id {
+			v.waiting[k].show = false
 		}
 	}
-	s.finish(j)
+	if !j.corrupt { // the parser saw no damage: the device and the stream disagree
+		v.failed = fmt.Errorf("vkvideo: %s, status %d: %w", v.dev.Name, status, ErrDecode)
+	}
 }
 
 // finish gives back what job j kept for the GPU.
@@ -581,8 +605,13 @@ func (s *sequence) finish(j *job) {
 	}
 }
 
-// wait waits until the timeline reaches value.
+// wait waits until the timeline reaches value, which may be of the batch at hand.
 func (v *Video) wait(value uint64) error {
+	if value > v.sent {
+		if err := v.Submit(); err != nil {
+			return err
+		}
+	}
 	if done, err := v.done.Done(v.c, value); err == nil && done {
 		return nil
 	}
@@ -605,6 +634,7 @@ func (v *Video) Flush(serial uint32) {
 		f.Release()
 	}
 	v.ready = v.ready[:0]
+	_ = v.Submit() // the device was lost: Send says so
 	v.codec.reset()
 	v.forget()
 }

@@ -359,6 +359,86 @@ func TestGPUStreams(t *testing.T) {
 	}
 }
 
+// TestGPUBatches decodes several pictures with one submission and reads them back behind it.
+func TestGPUBatches(t *testing.T) {
+	d := videoDevice(t)
+	pool := readPool(t)
+	for _, cl := range clips(t, "*.26[45]", "*.obu", "*.ivf") {
+		for _, c := range []struct {
+			images Images
+			batch  int
+		}{{ImagesAuto, inFlight}, {ImagesCopied, 3}, {ImagesDistinct, 4}} {
+			t.Run(fmt.Sprintf("%s/%v,%d", cl.name, c.images, c.batch), func(t *testing.T) {
+				needs(t, d, &cl)
+				const group = 5
+				v := open(t, Config{Device: d, Stream: media.Stream{Codec: cl.codec}, Images: c.images, Batch: c.batch, Hold: 4 * group})
+				reads, err := newReadBack(d, pool)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer reads.close()
+				var got []string
+				var out []*media.Frame
+				receive := func() {
+					for {
+						f, err := v.Receive()
+						if err != nil {
+							return
+						}
+						out = append(out, f)
+					}
+				}
+				flush := func() {
+					receive()
+					if err := v.Submit(); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range out {
+						g, err := reads.read(f)
+						if err != nil {
+							t.Fatal(err)
+						}
+						got = append(got, sum(g))
+						g.Release()
+						f.Release()
+					}
+					out = out[:0]
+				}
+				for i, u := range cl.units {
+					au := media.AccessUnit{Data: u, Timebase: media.Timebase{Num: 1, Den: 1000}, PTS: media.Timestamp(i)}
+					err := v.Send(&au)
+					for ; err == media.ErrAgain; err = v.Send(&au) {
+						receive()
+					}
+					if errors.Is(err, media.ErrNotSupported) {
+						t.Skip(err)
+					}
+					if err != nil {
+						t.Errorf("unit %d: %v", i, err)
+					}
+					if i%group == group-1 {
+						flush()
+					}
+				}
+				if err := v.Send(nil); err == media.ErrAgain {
+					receive()
+					err = v.Send(nil)
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				flush()
+				if i := differ(got, cl.sums); i >= 0 {
+					t.Errorf("%d frames, want %d, first difference at %d; %+v\n%s", len(got), len(cl.sums), i, v.Stats(), pattern(got, cl.sums))
+				}
+				if st := v.Stats(); st.Submits > int64(len(cl.units))*3/4 {
+					t.Errorf("%d submissions of %d units", st.Submits, len(cl.units))
+				}
+			})
+		}
+	}
+}
+
 // keyUnits are the units that decoding can begin at, with how many frames come before.
 func keyUnits(cl *clip) (at []int) {
 	for i, u := range cl.units {

@@ -1,6 +1,7 @@
 package vkvideo
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/scanout-av/scanout/internal/gpu"
@@ -35,7 +36,7 @@ type arena struct {
 	command vk.CommandBufferSubmitInfo
 	signal  vk.SemaphoreSubmitInfo
 	submit  vk.SubmitInfo2
-	status  int32
+	status  [inFlight]int32
 }
 
 const (
@@ -91,16 +92,17 @@ func resource(r *vk.VideoPictureResourceInfoKHR, im *image) {
 	r.ImageViewBinding = im.view
 }
 
-// submit decodes p to im.
+// submit decodes p to im, with the others of its batch.
 func (v *Video) submit(au *media.AccessUnit, p *picture, im *image) error {
-	s, a := v.seq, v.a
+	s := v.seq
 	index := int(v.done.Next % inFlight)
 	j := &s.jobs[index]
 	if j.value != 0 {
-		if err := v.wait(j.value); err != nil {
+		// For as many as come next, since every wait costs a sleep.
+		if err := v.wait(j.value + uint64(max(1, min(v.cfg.Batch, inFlight/2))) - 1); err != nil {
 			return err
 		}
-		v.result(s, index)
+		v.results(s, index, 1)
 	}
 	segment, err := v.bitstream(au, p)
 	if err != nil {
@@ -117,15 +119,39 @@ func (v *Video) submit(au *media.AccessUnit, p *picture, im *image) error {
 		ring.release(segment)
 		return v.fail(err)
 	}
-	a.command.CommandBuffer = j.cb
-	a.signal.Semaphore, a.signal.Value = v.done.Handle, v.done.Next+1
-	if err := v.queue.Submit(v.dev, v.c, &a.submit).Err(); err != nil {
-		ring.release(segment)
-		return v.fail(fmt.Errorf("vkvideo: submit a picture: %w", err))
-	}
 	v.done.Next++
+	v.batch++
 	j.value, j.id, j.corrupt, j.ring, j.segment = v.done.Next, p.id, p.corrupt, ring, segment
 	s.reset = false
+	if v.batch < v.cfg.Batch {
+		return nil
+	}
+	return v.Submit()
+}
+
+// Submit hands what is left of a batch to the device; without one it does nothing.
+// Errors: media.ErrDeviceLost, also for what else fails: what was recorded is gone, and
+// frames that are out wait for it.
+func (v *Video) Submit() error {
+	if v.batch == 0 {
+		return nil
+	}
+	v.batch = 0
+	a := v.a
+	a.signal.Semaphore, a.signal.Value = v.done.Handle, v.done.Next
+	err := v.dev.Commands.EndCommandBuffer(v.c, a.command.CommandBuffer).Err()
+	if err == nil {
+		err = v.queue.Submit(v.dev, v.c, &a.submit).Err()
+	}
+	if err != nil {
+		v.dev.MarkLost()
+		if errors.Is(err, media.ErrDeviceLost) {
+			return fmt.Errorf("vkvideo: submit pictures: %w", err)
+		}
+		return fmt.Errorf("vkvideo: submit pictures: %w: %w", err, media.ErrDeviceLost)
+	}
+	v.sent = v.done.Next
+	v.stats.submits.Add(1)
 	return nil
 }
 
@@ -276,37 +302,38 @@ func (v *Video) bind(p *picture, im, slot *image) {
 	v.codec.attach(&a.decode, a.offsets)
 }
 
-// record records the commands of a picture.
+// record records the commands of a picture behind those of its batch.
 func (v *Video) record(p *picture, im, slot *image, j *job, index int) error {
 	s, a, c, k := v.seq, v.a, v.c, v.dev.Commands
-	if err := k.BeginCommandBuffer(c, j.cb, &a.begin).Err(); err != nil {
-		return fmt.Errorf("vkvideo: record a picture: %w", err)
+	if v.batch == 0 {
+		if err := k.BeginCommandBuffer(c, j.cb, &a.begin).Err(); err != nil {
+			return fmt.Errorf("vkvideo: record a picture: %w", err)
+		}
+		a.command.CommandBuffer = j.cb
 	}
+	cb := a.command.CommandBuffer
 	if s.queries != 0 {
-		k.CmdResetQueryPool(c, j.cb, s.queries, uint32(index), 1)
+		k.CmdResetQueryPool(c, cb, s.queries, uint32(index), 1)
 	}
-	v.recordBefore(j.cb, im, slot, p.grain)
-	k.CmdBeginVideoCodingKHR(c, j.cb, &a.coding)
+	v.recordBefore(cb, im, slot, p.grain)
+	k.CmdBeginVideoCodingKHR(c, cb, &a.coding)
 	if s.reset {
-		k.CmdControlVideoCodingKHR(c, j.cb, &a.control)
+		k.CmdControlVideoCodingKHR(c, cb, &a.control)
 	}
 	switch {
 	case s.queries == 0:
-		k.CmdDecodeVideoKHR(c, j.cb, &a.decode)
+		k.CmdDecodeVideoKHR(c, cb, &a.decode)
 	case s.inlineQ:
 		a.query.QueryPool, a.query.FirstQuery, a.query.PNext = s.queries, uint32(index), nil
 		v.codec.chain(&a.query)
-		k.CmdDecodeVideoKHR(c, j.cb, &a.decode)
+		k.CmdDecodeVideoKHR(c, cb, &a.decode)
 	default:
-		k.CmdBeginQuery(c, j.cb, s.queries, uint32(index), 0)
-		k.CmdDecodeVideoKHR(c, j.cb, &a.decode)
-		k.CmdEndQuery(c, j.cb, s.queries, uint32(index))
+		k.CmdBeginQuery(c, cb, s.queries, uint32(index), 0)
+		k.CmdDecodeVideoKHR(c, cb, &a.decode)
+		k.CmdEndQuery(c, cb, s.queries, uint32(index))
 	}
-	k.CmdEndVideoCodingKHR(c, j.cb, &a.end)
-	v.recordAfter(j.cb, im, slot)
-	if err := k.EndCommandBuffer(c, j.cb).Err(); err != nil {
-		return fmt.Errorf("vkvideo: record a picture: %w", err)
-	}
+	k.CmdEndVideoCodingKHR(c, cb, &a.end)
+	v.recordAfter(cb, im, slot)
 	return nil
 }
 
