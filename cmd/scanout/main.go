@@ -9,6 +9,7 @@
 //	3    the media cannot be opened
 //	4    the output or a device it needs cannot be opened
 //	130  ended by Ctrl-C
+//	143  ended by SIGTERM
 package main
 
 import (
@@ -38,6 +39,7 @@ const (
 	exitMedia       = 3
 	exitOutput      = 4
 	exitInterrupted = 130
+	exitTerminated  = 143
 )
 
 type commands struct {
@@ -66,9 +68,7 @@ func main() {
 	// Windows are opened and served on the main thread, which macOS insists on.
 	runtime.LockOSThread()
 	moreProcessors()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The second Ctrl-C ends the program at once, should a library not return.
-	context.AfterFunc(ctx, stop)
+	ctx := untilSignal()
 	// A reader of the output that goes away is an error of that write, not a signal.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], environment{ctx, os.Stdin, os.Stdout, os.Stderr, started}))
@@ -91,7 +91,8 @@ func moreProcessors() {
 func run(args []string, env environment) (code int) {
 	var c commands
 	exited := -1
-	out := &output{w: env.out}
+	out := newOutput(env.ctx, env.out)
+	defer out.close()
 	env.out = out
 	k, err := kong.New(&c,
 		kong.Name("scanout"),
@@ -108,7 +109,7 @@ func run(args []string, env environment) (code int) {
 		panic(err) // the command structs are wrong
 	}
 	kctx, err := k.Parse(args)
-	if exited == exitOK && out.err != nil {
+	if exited == exitOK && out.error() != nil {
 		exited = exitFailed
 	}
 	if exited >= 0 {
@@ -119,14 +120,14 @@ func run(args []string, env environment) (code int) {
 		return exitUsage
 	}
 	if err = kctx.Run(&env); err == nil {
-		err = out.err
+		err = out.error()
 	}
 	if env.ctx.Err() != nil {
 		// What was being opened or measured failed because of the signal.
-		if err != nil && exitCode(err) == exitFailed && !errors.Is(err, context.Canceled) {
+		if err != nil && !out.stalled() && exitCode(err) == exitFailed && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err))
 		}
-		return exitInterrupted
+		return signalCode(env.ctx)
 	}
 	if err != nil {
 		fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err))
@@ -164,21 +165,6 @@ var named = kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) 
 // oneLine is the text of err on one line: joined errors have one each.
 func oneLine(err error) string {
 	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
-}
-
-// output is standard output. It remembers an error: not every line that is printed looks at
-// its own.
-type output struct {
-	w   io.Writer
-	err error
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	n, err := o.w.Write(b)
-	if err != nil && o.err == nil {
-		o.err = err
-	}
-	return n, err
 }
 
 // usageError is a wrong command line that kong could not notice.
