@@ -59,18 +59,27 @@ func (f *flight) push(a inFlight) {
 	f.n++
 }
 
-func (f *flight) pop() (a inFlight) {
-	if f.n > 0 {
-		a = f.frames[f.head]
-		f.head, f.n = (f.head+1)%len(f.frames), f.n-1
+// take removes the oldest frame that was wanted at target, and those before it: their
+// reports were lost. There is none when the frame was submitted before the queue began.
+func (f *flight) take(target media.Instant) (a inFlight) {
+	for i := range f.n {
+		b := &f.frames[(f.head+i)%len(f.frames)]
+		if a.broken = a.broken || b.broken; b.target == target {
+			broken := a.broken
+			a = *b
+			a.broken = broken
+			f.head, f.n = (f.head+i+1)%len(f.frames), f.n-i-1
+			return a
+		}
 	}
-	return a
+	return inFlight{}
 }
 
 // Observe takes what the display reported about a frame: once for every frame shown, in
-// order.
+// order. A frame is known by its Target; one that nothing is reported of is forgotten with
+// the report of a later one.
 func (p *Pacer) Observe(f *media.Presented) {
-	sent := p.inFlight.pop()
+	sent := p.inFlight.take(f.Target)
 	if f.Discarded {
 		p.stats.Discarded++
 		return
