@@ -11,8 +11,10 @@ import (
 // Trampoline says which way calls take: the assembly trampoline (true) or purego.
 const Trampoline = true
 
+// Its argument escapes: a callback into Go may move the stack of the goroutine that made the
+// call, and the trampoline writes the result where the Caller was.
+//
 //go:linkname runtimeCgocall runtime.cgocall
-//go:noescape
 func runtimeCgocall(fn uintptr, arg unsafe.Pointer) int32
 
 // callABI0 is the address of the trampoline, for C's calling convention.

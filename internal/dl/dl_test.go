@@ -84,6 +84,43 @@ func TestCallback(t *testing.T) {
 	}
 }
 
+// deep needs a stack of many kilobytes.
+//
+//go:noinline
+func deep(n int) (sum byte) {
+	var pad [1024]byte
+	pad[n&1023] = byte(n)
+	if n > 0 {
+		sum = deep(n - 1)
+	}
+	return sum + pad[n&1023]
+}
+
+// TestCallbackGrowsStack: the result of a call arrives although a callback into Go has moved
+// the stack of the goroutine that made it.
+func TestCallbackGrowsStack(t *testing.T) {
+	bsearch := sym(t, libc(t), "bsearch")
+	v := [...]int64{1, 3, 5, 7, 9}
+	want := Addr(&v[3])
+	cmp := NewCallback(func(a, b *int64) int32 {
+		deep(100)
+		return int32(*a - *b)
+	})
+	key := int64(7)
+	at := Addr(&key)
+	done := make(chan uintptr)
+	for range 20 {
+		go func() { // on a stack that is still small
+			var c Caller
+			done <- c.Call(bsearch, at, Addr(&v[0]), uintptr(len(v)), 8, cmp)
+		}()
+		if got := <-done; got != want {
+			t.Fatalf("bsearch returned %#x, want %#x", got, want)
+		}
+	}
+	runtime.KeepAlive(&key)
+}
+
 func TestGoString(t *testing.T) {
 	if GoString(0) != "" {
 		t.Error("nil is not empty")
