@@ -138,7 +138,7 @@ func (o *Offscreen) Present(s *media.Scheduled) error {
 	}
 	t := &o.targets[i]
 	if err := o.fit(t, w, h); err != nil {
-		e.drop()
+		_ = r.settleUpload(e)
 		return err
 	}
 	if err := r.draw(e, t, false); err != nil {

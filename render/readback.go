@@ -68,7 +68,10 @@ func (r *renderer) screenshot() (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.d.FreeImage(im)
+	defer func() {
+		_ = r.wait() // it may be drawn to when it cannot be read; a loss is met again
+		r.d.FreeImage(im)
+	}()
 	if err := r.wait(); err != nil { // the entry's command buffer is free after that
 		return nil, err
 	}
@@ -77,5 +80,8 @@ func (r *renderer) screenshot() (*image.RGBA, error) {
 		return nil, err
 	}
 	dst := image.NewRGBA(image.Rect(0, 0, w, h))
-	return dst, r.readBack(t, dst)
+	if err := r.readBack(t, dst); err != nil {
+		return nil, err
+	}
+	return dst, nil
 }

@@ -244,11 +244,11 @@ func (s *swapchain) views(r *renderer, format vk.Format) error {
 		if err != nil {
 			return err
 		}
-		sem, err := r.d.NewSemaphore()
-		if err != nil {
+		s.images = append(s.images, swapImage{image: im}) // from here on free destroys it
+		si := &s.images[len(s.images)-1]
+		if si.drawn, err = r.d.NewSemaphore(); err != nil {
 			return err
 		}
-		si := swapImage{image: im, drawn: sem}
 		if r.d.SwapchainMaint1 {
 			f := new(vk.Fence)
 			if err := k.CreateFence(r.c, r.d.Handle, &vk.FenceCreateInfo{SType: vk.STypeFenceCreateInfo}, nil, f).Err(); err != nil {
@@ -256,7 +256,6 @@ func (s *swapchain) views(r *renderer, format vk.Format) error {
 			}
 			si.free = *f
 		}
-		s.images = append(s.images, si)
 	}
 	for range len(r.entries) + 1 {
 		sem, err := r.d.NewSemaphore()

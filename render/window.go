@@ -329,8 +329,8 @@ func (w *Window) pace() {
 
 // Present draws s and queues it for display.
 // Ownership: takes s.Frame, even on error.
-// Errors: media.ErrDeviceLost; media.ErrOutOfDate when the window was hidden meanwhile,
-// which is to be presented again.
+// Errors: media.ErrDeviceLost; media.ErrOutOfDate when the window was hidden meanwhile or
+// changes too fast: nothing is reported of the frame, and it is to be presented again.
 func (w *Window) Present(s *media.Scheduled) error {
 	r := w.r
 	repeat := s.Repeat && r.current >= 0
@@ -397,7 +397,13 @@ func (w *Window) Present(s *media.Scheduled) error {
 			res = w.present(p)
 		}
 	}
-	if res < 0 && res != vk.ERROR_OUT_OF_DATE_KHR {
+	switch {
+	case res == vk.ERROR_OUT_OF_DATE_KHR:
+		if err := r.collect(); err != nil {
+			return err
+		}
+		return media.ErrOutOfDate
+	case res < 0:
 		return r.fail(fmt.Errorf("render: present: %w", res))
 	}
 	if w.commits == nil || w.chain.stamps.on() {
