@@ -525,8 +525,10 @@ func (s *presenter) repeat() error {
 	}
 	s.begun = false
 	s.sched = media.Scheduled{Frame: s.shown.Retain(), Repeat: true}
-	if err := s.sink.Present(&s.sched); err != nil && !errors.Is(err, media.ErrOutOfDate) {
-		return err
+	err := s.sink.Present(&s.sched)
+	if errors.Is(err, media.ErrOutOfDate) {
+		s.p.redraw.Store(true) // the window has changed once more
+		return nil
 	}
-	return nil
+	return err
 }
