@@ -151,3 +151,38 @@ func TestThreads(t *testing.T) {
 }
 
 var sinkhole uint64
+
+// TestPolicyOfUsersIsGivenBack: the thread of a user who may have a priority by an rtprio
+// limit, and lacks CAP_SYS_NICE, is ordinary again afterwards. It may not take back that its
+// children are: without that flag the kernel refuses, and the thread stays a real-time one
+// in the runtime's pool, for whichever goroutine comes next.
+func TestPolicyOfUsersIsGivenBack(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
+		h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData
+		err := unix.Capget(&h, &caps[0])
+		if err == nil {
+			caps[0].Effective &^= 1 << unix.CAP_SYS_NICE
+			err = unix.Capset(&h, &caps[0])
+		}
+		old, e := unix.SchedGetAttr(0, 0)
+		if err != nil || e != nil {
+			t.Logf("needs capset and sched_getattr: %v, %v", err, e)
+			return
+		}
+		// A policy that everybody may have stands in for SCHED_FIFO.
+		if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0); err != nil {
+			t.Logf("needs sched_setattr: %v", err)
+			return
+		}
+		th := &Thread{saved: threadState{sched: old}}
+		th.restore()
+		if a, err := unix.SchedGetAttr(0, 0); err != nil || a.Policy != old.Policy {
+			t.Errorf("policy %d, was %d: %v", a.Policy, old.Policy, err)
+		}
+	}()
+	<-done
+}

@@ -1,6 +1,8 @@
 package rt
 
 import (
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -65,4 +67,26 @@ func TestAdaptiveSleepIsNeverEarly(t *testing.T) {
 	if s := th.Spin(); s < leastSpin || s > 200*time.Microsecond {
 		t.Errorf("spins %v", s)
 	}
+}
+
+// TestWakesWhoSpins: a thread that spins for the last stretch of its wait is one that waits,
+// also for those who wake only who waits.
+func TestWakesWhoSpins(t *testing.T) {
+	th := Lock(ThreadConfig{Spin: time.Hour})
+	defer th.Unlock()
+	w := NewWaiter(SleepKernel)
+	var awake atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for !awake.Load() {
+			w.WakeWaiting()
+			runtime.Gosched()
+		}
+	}()
+	if !th.Wait(w, Now().Add(2*time.Second)) {
+		t.Error("not woken")
+	}
+	awake.Store(true)
+	<-ended
 }

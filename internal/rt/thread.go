@@ -140,11 +140,9 @@ func (t *Thread) Wait(w *Waiter, deadline media.Instant) (woken bool) {
 		return true
 	}
 	t.learn(at, asleep)
-	for Now() < deadline {
-		if w.state.CompareAndSwap(signalled, idle) {
-			return true
-		}
+	w.Prepare() // who spins waits, for WakeWaiting as well
+	for Now() < deadline && w.state.Load() != signalled {
 		Pause(10)
 	}
-	return w.state.CompareAndSwap(signalled, idle)
+	return w.expire()
 }

@@ -95,6 +95,8 @@ func (t *Thread) restore() {
 	}
 	// Going back to less cannot fail in a way that anybody could act on.
 	if t.saved.sched != nil {
+		// Who lacks CAP_SYS_NICE may not take the flag back, and would keep the priority.
+		t.saved.sched.Flags |= unix.SCHED_FLAG_RESET_ON_FORK
 		_ = unix.SchedSetAttr(0, t.saved.sched, 0)
 	}
 	if t.saved.affinity != nil {
