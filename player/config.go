@@ -133,7 +133,7 @@ type Config struct {
 	Realtime bool
 	Title    string
 	// Refresh is the simulated display's rate in Hz for OutputOffscreen and OutputNull; 0
-	// takes the media's own frame rate.
+	// takes the media's own frame rate, or the multiple of it that is at least 24 Hz.
 	Refresh float64
 	// Display is that display when it is more than a rate: with jitter, missed refreshes or a
 	// variable rate (pace.ParseSimulated). Refresh is not looked at then.

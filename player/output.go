@@ -88,9 +88,20 @@ func (p *Player) refresh() time.Duration {
 		return time.Duration(float64(time.Second) / p.cfg.Refresh)
 	}
 	if d := p.frameInterval(); d >= minRefresh {
-		return d
+		return displayInterval(d)
 	}
 	return time.Second / 60
+}
+
+// maxRefresh is the longest interval of a simulated display that nobody asked for: that of
+// 24/1.001 Hz and a microsecond, because intervals are rounded. On a display of one refresh a
+// second, a key or the end would wait for that long.
+const maxRefresh = 1001*time.Second/24000 + time.Microsecond
+
+// displayInterval is the interval of a display that suits pictures of that interval: their own,
+// or of slow ones the largest whole part of it that is a display's.
+func displayInterval(picture time.Duration) time.Duration {
+	return picture / ((picture + maxRefresh - 1) / maxRefresh)
 }
 
 // simulated is a simulated display that is more than a rate, else nil.

@@ -32,7 +32,7 @@ type playCommand struct {
 	Size        string  `placeholder:"WxH" help:"Size of the window or the offscreen picture; default: the media's own, in a window at most what fits on the display."`
 	Fullscreen  bool    `short:"f" help:"Start in fullscreen."`
 	Realtime    bool    `help:"Ask for real-time priority for the thread that presents and, as root, keep processors from idling deeply."`
-	Refresh     float64 `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate."`
+	Refresh     float64 `placeholder:"HZ" help:"Refresh rate of the offscreen output's simulated display; default: the media's frame rate, or a multiple of it from 24 Hz on."`
 	Display     string  `placeholder:"SPEC" help:"The offscreen output's simulated display, with its faults: a rate or the range of a variable one, then jitter, share of missed refreshes, seed; e.g. 120,jitter=0.5ms,miss=1% or 48-144. Replaces --refresh."`
 	Speed       string  `enum:"1,max" default:"1" help:"max shows every frame as fast as it can be made, without sound."`
 	Start       span    `placeholder:"TIME" help:"Begin here: 1m30s, 1:30 or 90."`
