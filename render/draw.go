@@ -20,6 +20,8 @@ type target struct {
 	// acquired and drawn are binary semaphores of a swapchain, 0 for none.
 	acquired, drawn vk.Semaphore
 	compute         bool
+	// again says that the image will be drawn to again.
+	again bool
 }
 
 // drawnLayout is the layout that t has after drawing.
@@ -36,12 +38,38 @@ func (t *target) drawnLayout() vk.ImageLayout {
 // draw draws e's picture to t. The first draw after an upload also does what the
 // graphics queue has to copy.
 func (r *renderer) draw(e *entry, t *target, again bool) error {
-	place := r.place(e, t)
-	pipeline, err := r.prepare(e, t, place)
+	pipeline, err := r.pipelineFor(e, t, r.place(e, t))
 	if err != nil {
 		return err
 	}
-	k, c, cb := r.d.Commands, r.c, e.drawCB
+	if rec := r.recordingFor(e, t, pipeline); rec != nil {
+		if !rec.valid {
+			if err := r.record(e, t, rec.cb, &rec.set, 0, pipeline, true); err != nil {
+				return err
+			}
+			rec.valid = true
+		}
+		e.drawCommand.CommandBuffer = rec.cb
+		err := r.submit(e, t)
+		if err == nil {
+			rec.value = e.drawValue
+		}
+		return err
+	}
+	if err := r.record(e, t, e.drawCB, &e.set, vk.COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, pipeline, again); err != nil {
+		return err
+	}
+	e.drawCommand.CommandBuffer = e.drawCB
+	return r.submit(e, t)
+}
+
+// record records the draw of e's picture to t.
+func (r *renderer) record(e *entry, t *target, cb vk.CommandBuffer, set *vk.DescriptorSet, usage vk.CommandBufferUsageFlags, pipeline vk.Pipeline, again bool) error {
+	if err := r.describe(e, t, *set); err != nil {
+		return err
+	}
+	k, c := r.d.Commands, r.c
+	e.begin.Flags = usage
 	if err := k.BeginCommandBuffer(c, cb, &e.begin).Err(); err != nil {
 		return r.fail(fmt.Errorf("render: record a draw: %w", err))
 	}
@@ -52,11 +80,11 @@ func (r *renderer) draw(e *entry, t *target, again bool) error {
 	if !again {
 		r.recordCopies(e, cb, stage)
 	}
-	r.recordPicture(e, t, cb, pipeline)
+	r.recordPicture(e, t, cb, set, pipeline)
 	if err := k.EndCommandBuffer(c, cb).Err(); err != nil {
 		return r.fail(fmt.Errorf("render: record a draw: %w", err))
 	}
-	return r.submit(e, t)
+	return nil
 }
 
 // recordCopies records what the graphics queue copies.
@@ -71,7 +99,7 @@ func (r *renderer) recordCopies(e *entry, cb vk.CommandBuffer, stage vk.Pipeline
 	}
 }
 
-func (r *renderer) recordPicture(e *entry, t *target, cb vk.CommandBuffer, pipeline vk.Pipeline) {
+func (r *renderer) recordPicture(e *entry, t *target, cb vk.CommandBuffer, set *vk.DescriptorSet, pipeline vk.Pipeline) {
 	k, c, res := r.d.Commands, r.c, &r.res
 	b := &e.toDraw
 	b.Image, b.OldLayout = t.image.Handle, vk.IMAGE_LAYOUT_UNDEFINED
@@ -91,7 +119,7 @@ func (r *renderer) recordPicture(e *entry, t *target, cb vk.CommandBuffer, pipel
 	s.SrcStageMask, s.SrcAccessMask, s.OldLayout = b.DstStageMask, b.DstAccessMask, b.NewLayout
 	k.CmdPipelineBarrier2(c, cb, &e.dependDraw)
 	k.CmdBindPipeline(c, cb, bind, pipeline)
-	k.CmdBindDescriptorSets(c, cb, bind, res.layout, 0, 1, &e.set, 0, nil)
+	k.CmdBindDescriptorSets(c, cb, bind, res.layout, 0, 1, set, 0, nil)
 	gpu.PushConstants(r.d, c, cb, res.layout, stages, &e.push)
 	if t.compute {
 		k.CmdDispatch(c, cb, uint32(t.image.Width+31)/32, uint32(t.image.Height+3)/4, 1)
@@ -163,25 +191,25 @@ func (r *renderer) place(e *entry, t *target) (linear bool) {
 	return r.cfg.Filter == FilterLinear && !m.exact()
 }
 
-// prepare points the descriptors at e's samples and finds the pipeline.
-func (r *renderer) prepare(e *entry, t *target, linear bool) (vk.Pipeline, error) {
+// describe points the descriptors of set at e's samples and at t.
+func (r *renderer) describe(e *entry, t *target, set vk.DescriptorSet) error {
 	n := uint32(0)
 	write := func() *vk.WriteDescriptorSet {
 		w := &e.writes[n]
 		n++
-		w.DstSet, w.PBufferInfo, w.PImageInfo = e.set, nil, nil
+		w.DstSet, w.PBufferInfo, w.PImageInfo = set, nil, nil
 		return w
 	}
 	if r.res.source == sourceStorage {
 		w := write()
 		w.DstBinding, w.DescriptorType, w.PBufferInfo = 0, vk.DESCRIPTOR_TYPE_STORAGE_BUFFER, &e.buffers[0]
 		if err := r.bindStorage(e); err != nil {
-			return 0, err
+			return err
 		}
 	} else if e.decoded != nil {
 		count, err := r.bindDecoded(e)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for i := range count {
 			w := write()
@@ -196,7 +224,7 @@ func (r *renderer) prepare(e *entry, t *target, linear bool) (vk.Pipeline, error
 		if e.from.mode == UploadLinear {
 			s, err := r.linearImages(e)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			images, layout = s, vk.IMAGE_LAYOUT_GENERAL
 		}
@@ -216,7 +244,11 @@ func (r *renderer) prepare(e *entry, t *target, linear bool) (vk.Pipeline, error
 		w.DstBinding, w.DescriptorType, w.PImageInfo = 3, vk.DESCRIPTOR_TYPE_STORAGE_IMAGE, &e.target[0]
 	}
 	r.d.Commands.UpdateDescriptorSets(r.c, r.d.Handle, n, &e.writes[0], 0, nil)
+	return nil
+}
 
+// pipelineFor finds the pipeline that draws e's picture to t.
+func (r *renderer) pipelineFor(e *entry, t *target, linear bool) (vk.Pipeline, error) {
 	d := e.pic.format.Info()
 	key := pipelineKey{source: r.res.source, compute: t.compute, layout: r.res.layout}
 	if !t.compute {

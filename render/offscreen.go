@@ -183,7 +183,7 @@ func (o *Offscreen) fit(t *target, w, h int) error {
 		return nil
 	}
 	o.r.d.FreeImage(t.image)
-	t.image, t.compute = nil, o.cfg.Draw == DrawCompute
+	t.image, t.compute, t.again = nil, o.cfg.Draw == DrawCompute, true
 	usage := vk.IMAGE_USAGE_COLOR_ATTACHMENT_BIT | vk.IMAGE_USAGE_TRANSFER_SRC_BIT
 	if t.compute {
 		usage |= vk.IMAGE_USAGE_STORAGE_BIT

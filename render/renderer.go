@@ -42,6 +42,7 @@ type renderer struct {
 	nearest   vk.Sampler
 	res       resources
 	pipelines []builtPipeline
+	recorded  recordings
 	entries   []entry
 	current   int // the entry on screen, −1 before the first frame
 	ready     bool

@@ -140,6 +140,9 @@ func (r *renderer) newLayouts() error {
 	target := vk.DescriptorSetLayoutBinding{Binding: 3, DescriptorType: vk.DESCRIPTOR_TYPE_STORAGE_IMAGE, DescriptorCount: 1, StageFlags: vk.SHADER_STAGE_COMPUTE_BIT}
 	bindings := []vk.DescriptorSetLayoutBinding{target}
 	n := uint32(len(r.entries))
+	if res.shape.decoded {
+		n += maxRecordings
+	}
 	sizes := []vk.DescriptorPoolSize{{Type: vk.DESCRIPTOR_TYPE_STORAGE_IMAGE, DescriptorCount: n}}
 	if res.source == sourceStorage {
 		bindings = append(bindings, vk.DescriptorSetLayoutBinding{DescriptorType: vk.DESCRIPTOR_TYPE_STORAGE_BUFFER, DescriptorCount: 1, StageFlags: stages})
@@ -176,9 +179,8 @@ func (r *renderer) newLayouts() error {
 // with the first frame, whose strides decide their size.
 func (r *renderer) fitEntry(e *entry) error {
 	res := &r.res
-	if err := r.d.Commands.AllocateDescriptorSets(r.c, r.d.Handle, &vk.DescriptorSetAllocateInfo{SType: vk.STypeDescriptorSetAllocateInfo,
-		DescriptorPool: res.pool, DescriptorSetCount: 1, PSetLayouts: &res.setLayout}, &e.set).Err(); err != nil {
-		return fmt.Errorf("render: descriptor set: %w", err)
+	if err := r.newSet(&e.set); err != nil {
+		return err
 	}
 	if res.source == sourceStorage || res.shape.decoded {
 		return nil
@@ -202,6 +204,7 @@ func (r *renderer) fitEntry(e *entry) error {
 // free destroys everything of the current shape; nothing may be in flight.
 func (res *resources) free(r *renderer) {
 	k, h := r.d.Commands, r.d.Handle
+	r.recorded.free(r)
 	for i := range r.entries {
 		e := &r.entries[i]
 		for j, im := range e.images {

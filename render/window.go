@@ -418,7 +418,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 
 func (w *Window) draw(e *entry, again bool) error {
 	im := &w.chain.images[w.index]
-	w.t = target{image: im.image, shown: vk.IMAGE_LAYOUT_PRESENT_SRC_KHR, acquired: w.chain.pendingSemaphore(), drawn: im.drawn}
+	w.t = target{image: im.image, again: true, shown: vk.IMAGE_LAYOUT_PRESENT_SRC_KHR, acquired: w.chain.pendingSemaphore(), drawn: im.drawn}
 	if err := w.r.draw(e, &w.t, again); err != nil {
 		return err
 	}
