@@ -20,6 +20,14 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s: %s %s", e.Unit, e.Field, e.Reason)
 }
 
+// MaxPictures and MaxSlices bound what comes of one access unit, which holds a picture as a
+// rule, of some hundred slices at most. A damaged or hostile one may hold a slice every few
+// bytes, and what is kept of each takes kilobytes.
+const (
+	MaxPictures = 256
+	MaxSlices   = 4096
+)
+
 // Feature is a tool of a coding standard.
 type Feature uint8
 

@@ -53,6 +53,7 @@ var (
 	errTiles      = &bitstream.SyntaxError{Unit: "AV1 frame", Reason: "has lost tiles"}
 	errGroup      = &bitstream.SyntaxError{Unit: "AV1 tile group", Field: "tg_start", Reason: "does not go on where the last one ended"}
 	errTileSize   = &bitstream.SyntaxError{Unit: "AV1 tile group", Field: "tile_size_minus_1", Reason: "exceeds the data"}
+	errMany       = &bitstream.SyntaxError{Unit: frameUnit, Reason: "is one too many for a temporal unit"}
 	errScale      = &bitstream.SyntaxError{Unit: frameUnit, Field: "frame size", Reason: "is too different from that of a reference frame"}
 
 	errTileList = &bitstream.UnsupportedError{Codec: "AV1", Feature: bitstream.LargeScaleTile}
@@ -245,6 +246,10 @@ func (d *Decoder) frame(data []byte, o OBU) error {
 			d.lost = true
 		}
 		return d.refused(err)
+	}
+	if len(d.pictures) == bitstream.MaxPictures {
+		d.lost = d.lost || !f.ShowExistingFrame
+		return d.refused(errMany)
 	}
 	if f.ShowExistingFrame {
 		d.show(f, o)

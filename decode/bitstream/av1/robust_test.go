@@ -345,3 +345,35 @@ func TestGlobalMotion(t *testing.T) {
 		t.Errorf("%d, %d", a, b)
 	}
 }
+
+// TestManyInAUnit: a unit that shows a kept frame every few bytes takes a bounded amount of
+// memory.
+func TestManyInAUnit(t *testing.T) {
+	for _, name := range clips {
+		d := open(t, Config{})
+		for _, tu := range temporalUnits(t, read(t, clip(name))) {
+			if _, err := d.Decode(tu); err != nil {
+				t.Fatal(err)
+			}
+			for i := range byte(8) {
+				again := []byte{byte(OBUFrameHeader)<<3 | 2, 1, 0x88 | i<<4} // show_existing_frame, frame_to_show_map_idx
+				if pics, err := d.Decode(again); err != nil || len(pics) != 1 {
+					continue // it may not be shown
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				pics, err := d.Decode(bytes.Repeat(again, 20_000))
+				runtime.ReadMemStats(&after)
+				if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 || len(pics) == 0 {
+					t.Errorf("%s: %d pictures take %d MB", name, len(pics), n>>20)
+				}
+				var s *bitstream.SyntaxError
+				if !errors.As(err, &s) {
+					t.Errorf("%s: %v", name, err)
+				}
+				return
+			}
+		}
+	}
+	t.Error("no frame of any clip can be shown again")
+}

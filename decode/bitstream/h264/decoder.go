@@ -53,6 +53,7 @@ type Decoder struct {
 
 	sei      SEI
 	pictures []Picture
+	slices   int             // in pictures
 	cur      *Picture        // being collected
 	held     bitstream.Slots // occupied before cur
 
@@ -63,6 +64,7 @@ type Decoder struct {
 var (
 	errNoPPS = &bitstream.SyntaxError{Unit: sliceUnit, Field: "pic_parameter_set_id", Reason: "names a parameter set that has not arrived"}
 	errNoSPS = &bitstream.SyntaxError{Unit: sliceUnit, Field: "seq_parameter_set_id", Reason: "names a parameter set that has not arrived"}
+	errMany  = &bitstream.SyntaxError{Unit: sliceUnit, Reason: "is one too many for an access unit"}
 	errSplit = &bitstream.SyntaxError{Unit: sliceUnit, Reason: "belongs to a picture that was decoded already: units arrived twice, or access units in parts"}
 
 	errInterlaced   = &bitstream.UnsupportedError{Codec: "H.264", Feature: bitstream.Interlaced}
@@ -203,7 +205,7 @@ func (d *Decoder) parameterSet(nal []byte) error {
 // Errors: bitstream.SyntaxError for the first unit that is damaged (the others are
 // used), bitstream.UnsupportedError, bitstream.ErrLength.
 func (d *Decoder) Decode(data []byte) ([]Picture, error) {
-	d.pictures = d.pictures[:0]
+	d.pictures, d.slices = d.pictures[:0], 0
 	var first error
 	for pos := 0; ; {
 		n, ok, err := d.framing.Next(data, pos)
@@ -301,6 +303,11 @@ func (d *Decoder) slice(n bitstream.NAL, nal []byte) error {
 			d.prev, d.prevValid = *h, true
 			return errInterlaced
 		}
+		// Whole frames may have been left out before it.
+		if len(d.pictures)+MaxSlots > bitstream.MaxPictures {
+			d.prev, d.prevValid = *h, true
+			return graver(err, errMany)
+		}
 		if e := d.begin(h, s.PPS, sps); err == nil {
 			err = e
 		}
@@ -321,6 +328,11 @@ func (d *Decoder) slice(n bitstream.NAL, nal []byte) error {
 func (d *Decoder) add(s *Slice) error {
 	p := d.cur
 	h := &s.Header
+	if d.slices == bitstream.MaxSlices {
+		p.Missing.Slices++
+		return errMany
+	}
+	d.slices++
 	feature := bitstream.FeatureNone
 	switch {
 	case s.PPS.NumSliceGroupsMinus1 > 0:
@@ -351,6 +363,10 @@ func (d *Decoder) add(s *Slice) error {
 	return nil
 }
 
+// keptSlices is how many slices' memory the pictures of a unit keep but for the first two:
+// there are no others in a unit that is in order.
+const keptSlices = 16
+
 // picture appends an empty picture to the result; its lists keep their memory.
 func (d *Decoder) picture() *Picture {
 	if len(d.pictures) == cap(d.pictures) {
@@ -359,6 +375,9 @@ func (d *Decoder) picture() *Picture {
 		d.pictures = d.pictures[:len(d.pictures)+1]
 	}
 	p := &d.pictures[len(d.pictures)-1]
+	if len(d.pictures) > 2 && cap(p.Slices) > keptSlices {
+		p.Slices = nil
+	}
 	*p = Picture{Slices: p.Slices[:0], Refs: p.Refs[:0], Output: p.Output[:0]}
 	if p.Refs == nil {
 		p.Refs = make([]Ref, 0, MaxSlots)

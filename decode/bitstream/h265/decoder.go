@@ -57,6 +57,7 @@ type Decoder struct {
 
 	sei      SEI
 	pictures []Picture
+	segments int // in pictures
 	cur      *Picture
 	held     bitstream.Slots // occupied before cur
 	dropping bool            // the slices that come belong to a picture that is left out
@@ -70,6 +71,7 @@ var (
 	errNoPPS = &bitstream.SyntaxError{Unit: sliceUnit, Field: "slice_pic_parameter_set_id", Reason: "names a parameter set that has not arrived"}
 	errNoSPS = &bitstream.SyntaxError{Unit: sliceUnit, Field: "pps_seq_parameter_set_id", Reason: "names a parameter set that has not arrived"}
 	errTiles = &bitstream.SyntaxError{Unit: sliceUnit, Field: "tiles", Reason: "of the PPS do not fit into the picture"}
+	errMany  = &bitstream.SyntaxError{Unit: sliceUnit, Reason: "is one too many for an access unit"}
 	errSplit = &bitstream.SyntaxError{Unit: sliceUnit, Reason: "belongs to a picture that was decoded already: units arrived twice, or access units in parts"}
 	errAlone = &bitstream.SyntaxError{Unit: sliceUnit, Field: "dependent_slice_segment_flag", Reason: "is set, but the segment before is missing"}
 
@@ -224,7 +226,7 @@ func (d *Decoder) newSPS(nal []byte, r *bitstream.Reader) error {
 // Errors: bitstream.SyntaxError for the first unit that is damaged (the others are
 // used), bitstream.UnsupportedError, bitstream.ErrLength.
 func (d *Decoder) Decode(data []byte) ([]Picture, error) {
-	d.pictures = d.pictures[:0]
+	d.pictures, d.segments = d.pictures[:0], 0
 	d.dropping = false
 	var first error
 	for pos := 0; ; {
@@ -352,6 +354,11 @@ func (d *Decoder) place(s *Segment, t NALType) error {
 			}
 			d.broken++
 		}
+		if len(d.pictures) == bitstream.MaxPictures {
+			d.broken = 0
+			d.dropping = true
+			return errMany
+		}
 		d.begin(h, pps, sps)
 	}
 	p := d.cur
@@ -359,6 +366,11 @@ func (d *Decoder) place(s *Segment, t NALType) error {
 		p.Missing.Segments++
 		return errSplit
 	}
+	if d.segments == bitstream.MaxSlices {
+		p.Missing.Segments++
+		return errMany
+	}
+	d.segments++
 	p.Intra = p.Intra && h.Intra()
 	p.buildLists(s)
 	if len(p.Segments) < cap(p.Segments) {
@@ -377,6 +389,10 @@ func (p *Picture) lsb() uint32 {
 	return uint32(p.PicOrderCntVal) & uint32(p.SPS.MaxPicOrderCntLsb()-1)
 }
 
+// keptSegments is how many segments' memory the pictures of a unit keep but for the first
+// two: there are no others in a unit that is in order.
+const keptSegments = 16
+
 // picture appends an empty picture to the result; its lists keep their memory.
 func (d *Decoder) picture() *Picture {
 	if len(d.pictures) == cap(d.pictures) {
@@ -385,6 +401,9 @@ func (d *Decoder) picture() *Picture {
 		d.pictures = d.pictures[:len(d.pictures)+1]
 	}
 	p := &d.pictures[len(d.pictures)-1]
+	if len(d.pictures) > 2 && cap(p.Segments) > keptSegments {
+		p.Segments = nil
+	}
 	*p = Picture{Segments: p.Segments[:0], Refs: p.Refs[:0], Output: p.Output[:0]}
 	if p.Refs == nil {
 		p.Refs = make([]Ref, 0, MaxSlots)
