@@ -37,7 +37,9 @@ func (s *Splitter) Begins(nal []byte) bool {
 		return false
 	}
 	switch t := nal[0] & 31; {
-	case t == NALAUD, t == NALSPS, t == NALPPS, t == NALSEI, t >= 14 && t <= 18:
+	// Prefix units come before each slice of a base layer. One that goes with the unit before
+	// does no harm: this decoder has no use for them.
+	case t == NALAUD, t == NALSPS, t == NALPPS, t == NALSEI, t > NALPrefix && t <= 18:
 		return true
 	case t == NALSlice, t == NALPartitionA, t == NALIDR:
 		switch s.next.Parse(nal, s.sets.getPPS, s.sets.getSPS) {
