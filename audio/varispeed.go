@@ -97,10 +97,11 @@ func (v *Varispeed) Process(samples []float32, speed float64) []float32 {
 	have := len(v.in)/ch - varispeedTaps + 1 // outputs at whole positions 0…have−1 can be made
 	v.out = v.out[:0]
 	if speed == 1 && v.at == math.Trunc(v.at) {
-		n := have - int(v.at)
-		from := (int(v.at) + VarispeedDelay - 1) * ch
-		v.out = append(v.out, v.in[from:from+n*ch]...)
-		v.at += float64(n)
+		if n := have - int(v.at); n > 0 { // less where the last output lay beyond what had come
+			from := (int(v.at) + VarispeedDelay - 1) * ch
+			v.out = append(v.out, v.in[from:from+n*ch]...)
+			v.at += float64(n)
+		}
 	} else {
 		if v.table == nil {
 			v.table = newVarispeedTable()

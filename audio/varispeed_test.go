@@ -2,6 +2,7 @@ package audio
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -111,5 +112,29 @@ func BenchmarkVarispeed(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestVarispeedBlocks: blocks of any length, empty ones among them, at speeds that change
+// and come back to 1, lose no sample.
+func TestVarispeedBlocks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		v := NewVarispeed(2)
+		want, got := 0.0, 0
+		for range 60 {
+			n, speed := rng.IntN(3)*rng.IntN(20), 1.0
+			switch rng.IntN(4) {
+			case 0:
+				speed += rng.Float64() * MaxVarispeed
+			case 1:
+				speed += MaxVarispeed
+			}
+			got += len(v.Process(make([]float32, 2*n), speed)) / 2
+			want += float64(n) / speed
+		}
+		if math.Abs(float64(got)-want) > 30 { // half a sample each time that the speed comes back
+			t.Fatalf("%d samples, want %.0f", got, want)
+		}
 	}
 }
