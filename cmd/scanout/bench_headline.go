@@ -138,16 +138,16 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 		return err
 	}
 	var m0, m1 runtime.MemStats
-	before, shown := rt.Threads(), presented(ps) // both allocate
+	before, shown, switches := rt.Threads(), presented(ps), voluntarySwitches() // all allocate
 	runtime.ReadMemStats(&m0)
-	cpu, switches, start := rt.ProcessCPU().Total(), voluntarySwitches(), clock.Now()
+	cpu, start := rt.ProcessCPU().Total(), clock.Now()
 	if err := sleepUntil(ctx, ends, o.Duration); err != nil {
 		return err
 	}
 	wall := clock.Now().Sub(start)
 	used := rt.ProcessCPU().Total() - cpu
-	switches = voluntarySwitches() - switches
 	runtime.ReadMemStats(&m1)
+	switches = voluntarySwitches() - switches
 	frames, after := presented(ps)-shown, rt.Threads()
 	load := meter.load()
 	var late, missed, dropped int64
