@@ -219,17 +219,27 @@ func (v *Video) send(au *media.AccessUnit) error {
 		v.broken = fmt.Errorf("vkvideo: %w", parsed)
 		return v.broken
 	}
+	var first error
 	st := stamp{pts: au.PTS, duration: au.Duration, timebase: au.Timebase, received: au.Received, assembled: au.Assembled, key: au.Key}
 	for p := v.codec.next(); p != nil; p = v.codec.next() {
 		if err := v.picture(au, p, st); err != nil {
 			if errors.Is(err, media.ErrNotSupported) {
 				v.broken = err
+				return err
 			}
-			return v.fail(err)
+			if errors.Is(err, media.ErrDeviceLost) {
+				return v.fail(err)
+			}
+			if first == nil {
+				first = err
+			}
 		}
 		if !p.nonExisting && (!p.keep || len(p.output) > 0) {
 			st.pts = media.NoTimestamp // belongs to the first, or the first that is shown
 		}
+	}
+	if first != nil {
+		return first
 	}
 	if parsed != nil {
 		return fmt.Errorf("vkvideo: %s access unit at %v: %w", v.cfg.Stream.Codec, au.Timebase.Duration(au.PTS), parsed)
@@ -259,7 +269,8 @@ func (v *Video) drain() error {
 	return v.Submit()
 }
 
-// picture decodes p and hands on what is due.
+// picture decodes p and hands on what is due, which does not depend on whether p itself
+// can be had, unless the decoder is at its end.
 func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 	if p.refuse != nil {
 		return p.refuse
@@ -279,14 +290,22 @@ func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 	}
 	w := waiting{id: p.id, view: p.view, stamp: st, show: !p.hidden && !p.corrupt && !p.nonExisting, keep: p.keep, slot: p.slot}
 	im, err := v.place(p)
-	if err != nil {
-		return err
+	ok := err == nil && v.decodable(p)
+	if ok {
+		err = v.submit(au, p, im)
 	}
-	switch ok := v.decodable(p); {
-	case ok:
-		if err := v.submit(au, p, im); err != nil {
+	if err != nil {
+		if errors.Is(err, media.ErrNotSupported) || errors.Is(err, media.ErrDeviceLost) {
 			return err
 		}
+		v.codec.damage(p.id)
+		v.unbind(p.slot)
+		v.stats.skipped.Add(1)
+		v.settle(p, &st)
+		return err
+	}
+	switch {
+	case ok:
 		w.value = v.done.Next
 	case !p.nonExisting:
 		// What refers to it is corrupt, too; the slot stands for nothing.

@@ -3,8 +3,10 @@ package vkvideo
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/scanout-av/scanout/decode/bitstream"
 	"github.com/scanout-av/scanout/decode/bitstream/h264"
 	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/internal/gpu"
@@ -259,5 +261,52 @@ func TestRefused(t *testing.T) {
 		if err := avcRefuse(&c.sps, &c.p); (err == nil) != c.okay || err != nil && !errors.Is(err, media.ErrNotSupported) {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// fakeCodec returns pictures that were made up.
+type fakeCodec struct {
+	codec
+	pictures []*picture
+	damaged  []bitstream.PictureID
+}
+
+func (c *fakeCodec) parse([]byte) error            { return nil }
+func (c *fakeCodec) damage(id bitstream.PictureID) { c.damaged = append(c.damaged, id) }
+func (c *fakeCodec) next() *picture {
+	if len(c.pictures) == 0 {
+		return nil
+	}
+	p := c.pictures[0]
+	c.pictures = c.pictures[1:]
+	return p
+}
+
+// TestPictureThatCannotBeHad: where there is no memory for a picture, those before it are
+// shown and leave their slots all the same, and those behind it in the unit have their turn.
+func TestPictureThatCannotBeHad(t *testing.T) {
+	seq := &sequence{kind: kind{bits: 8, slots: 4}, caps: &gpu.VideoCaps{}, mode: ImagesShared}
+	seq.refs.Store(1)
+	im := &image{pic: &gpu.Picture{}, seq: seq, held: 2} // by slot 0 and the wait for output
+	im.first.im = im
+	c := &fakeCodec{pictures: []*picture{
+		{id: 2, slot: 1, intra: true, reference: true, slices: make([]slice, 1), output: []bitstream.Output{{ID: 1}}},
+		{id: 3, slot: 1, intra: true, slices: make([]slice, 1), freed: 1<<0 | 1<<1},
+	}}
+	v := &Video{seq: seq, done: &timeline{Timeline: &gpu.Timeline{}}, dev: &gpu.Device{}, codec: c,
+		waiting: []waiting{{id: 1, image: im, show: true}}}
+	v.slots[0] = im
+	err := v.Send(&media.AccessUnit{Data: make([]byte, 1)})
+	if err == nil || errors.Is(err, media.ErrNotSupported) || errors.Is(err, media.ErrDeviceLost) {
+		t.Errorf("Send: %v", err)
+	}
+	if len(v.ready) != 1 || len(v.waiting) != 0 {
+		t.Errorf("%d shown, %d wait", len(v.ready), len(v.waiting))
+	}
+	if im.held != 0 || v.slots[0] != nil || v.slots[1] != nil {
+		t.Errorf("held by %d, slots %v", im.held, v.slots[:2])
+	}
+	if !slices.Equal(c.damaged, []bitstream.PictureID{2, 3}) {
+		t.Errorf("damaged: %v", c.damaged)
 	}
 }
