@@ -337,3 +337,31 @@ func TestOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderAllocations: units in output order do not cost memory of their own either.
+func TestOrderAllocations(t *testing.T) {
+	path := avtest.Encode(t, "264", 60, "-c:v", "libx264", "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p")
+	s, err := Open(Config{Path: path, Order: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Select(0)
+	var au media.AccessUnit
+	round := func() {
+		for range 50 {
+			if err := s.Read(&au); err != nil {
+				t.Fatal(err)
+			}
+			au.Release()
+		}
+		if err := s.Seek(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	round()
+	if n := testing.AllocsPerRun(5, round); n > 5 {
+		t.Errorf("%v allocations for 50 units and a seek", n)
+	}
+}

@@ -20,7 +20,8 @@ type order struct {
 	dec   decoder
 	ahead []ahead // in decoding order
 	ended bool
-	next  int64 // place of the next picture that is put out
+	out   []bitstream.Output // memory for those of a unit
+	next  int64              // place of the next picture that is put out
 }
 
 // ahead is a unit that has been read.
@@ -32,9 +33,9 @@ type ahead struct {
 
 // decoder is what the two codecs have in common.
 type decoder interface {
-	// decode returns the picture of a unit and what is put out with it; ok is false when
-	// there is none.
-	decode(unit []byte) (id bitstream.PictureID, ok bool, out []bitstream.Output)
+	// decode returns the picture of a unit and appends what is put out with it to dst; ok is
+	// false when there is none.
+	decode(unit []byte, dst []bitstream.Output) (id bitstream.PictureID, ok bool, out []bitstream.Output)
 	flush() []bitstream.Output
 	reset()
 }
@@ -54,9 +55,10 @@ func (o *order) read(s *Source, au *media.AccessUnit) error {
 			return err
 		}
 		next.PTS = media.NoTimestamp
-		id, ok, out := o.dec.decode(next.Data)
+		id, ok, out := o.dec.decode(next.Data, o.out[:0])
 		o.ahead = append(o.ahead, ahead{next, id, !ok})
 		o.put(out)
+		o.out = out
 	}
 	*au = o.ahead[0].au
 	o.ahead = append(o.ahead[:0], o.ahead[1:]...)
@@ -102,7 +104,9 @@ type avcOrder struct{ d *h264.Decoder }
 func (o avcOrder) flush() []bitstream.Output { return o.d.Flush() }
 func (o avcOrder) reset()                    { o.d.Reset() }
 
-func (o avcOrder) decode(unit []byte) (id bitstream.PictureID, ok bool, out []bitstream.Output) {
+func (o avcOrder) decode(unit []byte, out []bitstream.Output) (bitstream.PictureID, bool, []bitstream.Output) {
+	var id bitstream.PictureID
+	ok := false
 	pics, _ := o.d.Decode(unit) // damage is for whoever decodes
 	for i := range pics {
 		out = append(out, pics[i].Output...)
@@ -118,7 +122,9 @@ type hevcOrder struct{ d *h265.Decoder }
 func (o hevcOrder) flush() []bitstream.Output { return o.d.Flush() }
 func (o hevcOrder) reset()                    { o.d.Reset() }
 
-func (o hevcOrder) decode(unit []byte) (id bitstream.PictureID, ok bool, out []bitstream.Output) {
+func (o hevcOrder) decode(unit []byte, out []bitstream.Output) (bitstream.PictureID, bool, []bitstream.Output) {
+	var id bitstream.PictureID
+	ok := false
 	pics, _ := o.d.Decode(unit)
 	for i := range pics {
 		out = append(out, pics[i].Output...)
