@@ -3,55 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/scanout-av/scanout/internal/avtest"
 )
 
 // These tests receive from other programs: FFmpeg and GStreamer send, scanout plays.
-
-// freePorts returns an even port of this machine that is free together with the one after
-// it.
-func freePorts(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		a, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := a.LocalAddr().(*net.UDPAddr).Port
-		a.Close()
-		if port%2 == 1 {
-			continue
-		}
-		b, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
-		if err == nil {
-			b.Close()
-			return port
-		}
-	}
-	t.Fatal("no two free ports in a row")
-	return 0
-}
-
-// listening waits until a program listens on a port. It asks the kernel: to bind the port
-// for a try could take it from the program.
-func listening(port int) error {
-	entry := fmt.Sprintf(":%04X ", port)
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		for _, table := range []string{"/proc/net/udp", "/proc/net/udp6"} {
-			if b, err := os.ReadFile(table); err == nil && strings.Contains(string(b), entry) {
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("nobody listens on port %d", port)
-}
 
 func needGStreamer(t *testing.T, elements ...string) string {
 	t.Helper()
@@ -100,7 +62,7 @@ func TestPlaysWhatOthersSend(t *testing.T) {
 				t.Parallel()
 				file := clip(t, c.file, c.encoder...)
 				want := reference(t, file)
-				port := freePorts(t)
+				port := avtest.Ports(t, 2)
 				sdp := filepath.Join(t.TempDir(), "live.sdp")
 				text := fmt.Sprintf("v=0\nc=IN IP4 127.0.0.1\nm=video %d RTP/AVP 96\na=rtpmap:96 %s\n", port, c.rtpmap)
 				if err := os.WriteFile(sdp, []byte(text), 0o666); err != nil {
@@ -142,7 +104,7 @@ func receiveFrom(t *testing.T, sdp string, port int, argv []string) (r result, e
 	send := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	sent := make(chan error, 1)
 	go func() {
-		if err := listening(port); err != nil {
+		if err := avtest.Bound(port, nil); err != nil {
 			sent <- err
 			return
 		}

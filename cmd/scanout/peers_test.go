@@ -48,25 +48,6 @@ func inARow(t *testing.T, got, sent []string) {
 	}
 }
 
-// freePort returns a port that was free a moment ago.
-func freePort(t *testing.T, network string) int {
-	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return c.LocalAddr().(*net.UDPAddr).Port
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // behindTLS passes connections with TLS on to a port of this machine that does without, and
 // returns where it listens.
 func behindTLS(t *testing.T, port int) int {
@@ -137,7 +118,7 @@ func TestLivePeers(t *testing.T) {
 		_, port := avtest.RTSP(t, cfg)
 		return port
 	}
-	udp, rtmp, srt := freePort(t, "udp"), freePort(t, "tcp"), freePort(t, "udp")
+	udp, rtmp, srt := avtest.Ports(t, 1), avtest.Ports(t, 1), avtest.Ports(t, 1)
 	for _, tt := range []struct {
 		name  string
 		start func(*testing.T)
@@ -220,7 +201,7 @@ func TestLivePeers(t *testing.T) {
 // TestProbeLive says what a live stream is, and within the time limit that there is none.
 func TestProbeLive(t *testing.T) {
 	needFFmpeg(t)
-	port := freePort(t, "udp")
+	port := avtest.Ports(t, 1)
 	url := fmt.Sprintf("udp://127.0.0.1:%d", port)
 	r := command{args: []string{"probe", "--timeout", "300ms", url}}.run(t)
 	if r.code != exitMedia || !strings.Contains(r.err, "is the sender running") {

@@ -4,52 +4,17 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/internal/impair"
 )
-
-// freeRun returns an even port of this machine that is free together with the three
-// after it: two streams with their reports.
-func freeRun(t *testing.T) int {
-	t.Helper()
-next:
-	for {
-		port := 20000 + 4*int((uint32(os.Getpid())+portRuns.Add(1))%3000) // below what Linux gives to those who don't ask for one
-		for i := range 4 {
-			c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + i})
-			if err != nil {
-				continue next
-			}
-			c.Close()
-		}
-		return port
-	}
-}
-
-var portRuns atomic.Uint32 // no two tests are given the same
-
-// untilBound waits until a program listens on a port.
-func untilBound(ctx context.Context, port int) error {
-	for ctx.Err() == nil {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err != nil {
-			return nil
-		}
-		c.Close()
-		time.Sleep(10 * time.Millisecond)
-	}
-	return ctx.Err()
-}
 
 var sendClips = []struct {
 	name, file string
@@ -120,7 +85,7 @@ func TestSendToFFmpeg(t *testing.T) {
 // both programs said.
 func sendToFFmpeg(t *testing.T, path string, n int) (pictures []string, said string) {
 	t.Helper()
-	port := freeRun(t)
+	port := avtest.Ports(t, 4)
 	sdp := description(t, path, port)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
@@ -131,7 +96,7 @@ func sendToFFmpeg(t *testing.T, path string, n int) (pictures []string, said str
 	if err := receive.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := untilBound(ctx, port); err != nil {
+	if err := avtest.Bound(port, ctx.Done()); err != nil {
 		t.Fatal(err)
 	}
 	r := command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1000", port), "--sdp", filepath.Join(t.TempDir(), "again.sdp")}}.run(t)
@@ -153,11 +118,11 @@ func TestSendToScanout(t *testing.T) {
 			t.Parallel()
 			path := generate(t, c.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, c.encoder...)...)
 			want := reference(t, path)
-			port := freeRun(t)
+			port := avtest.Ports(t, 4)
 			sdp := description(t, path, port)
 			sent := make(chan result, 1)
 			go func() {
-				if err := untilBound(t.Context(), port); err != nil {
+				if err := avtest.Bound(port, t.Context().Done()); err != nil {
 					sent <- result{code: exitFailed, err: err.Error()}
 					return
 				}
@@ -179,7 +144,7 @@ func TestSendThroughLoss(t *testing.T) {
 	path := generate(t, "send-h264.mp4", append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, sendClips[0].encoder...)...)
 	// A machine that stands still is a way that takes longer than anybody waits.
 	avtest.Try(t, func() error {
-		port := freeRun(t)
+		port := avtest.Ports(t, 4)
 		sdp := description(t, path, port, "--payload-size", "200")
 		// The beginning comes through: before it a receiver knows of no sender whom it could
 		// ask. So does the end: behind the last packet nothing shows that one is missing.
@@ -190,7 +155,7 @@ func TestSendThroughLoss(t *testing.T) {
 		defer proxy.Close()
 		sent := make(chan result, 1)
 		go func() {
-			if err := listening(port); err != nil {
+			if err := avtest.Bound(port, nil); err != nil {
 				sent <- result{code: exitFailed, err: err.Error()}
 				return
 			}
@@ -282,11 +247,11 @@ func TestSendSound(t *testing.T) {
 				raw := generate(t, "send-raw.mp4", "-i", path, "-c", "copy", "-bsf:a", "aac_adtstoasc")
 				want, _ = packetHashes(t, "-i", raw)
 			}
-			port := freeRun(t)
+			port := avtest.Ports(t, 4)
 			sdp := description(t, path, port, "--no-video")
 			sent := make(chan error, 1)
 			go func() {
-				err := untilBound(t.Context(), port)
+				err := avtest.Bound(port, t.Context().Done())
 				if err == nil {
 					command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port), "--no-video"}}.run(t)
 				}
@@ -307,7 +272,7 @@ func TestSendSound(t *testing.T) {
 func TestSendLoop(t *testing.T) {
 	path := generate(t, "send-h264.mp4", append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, sendClips[0].encoder...)...)
 	want := reference(t, path)
-	port := freeRun(t)
+	port := avtest.Ports(t, 4)
 	sdp := description(t, path, port)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
@@ -316,7 +281,7 @@ func TestSendLoop(t *testing.T) {
 	sender.Stderr = &said
 	started := make(chan error, 1)
 	go func() {
-		err := untilBound(ctx, port)
+		err := avtest.Bound(port, ctx.Done())
 		if err == nil {
 			err = sender.Start()
 		}

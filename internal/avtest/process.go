@@ -116,11 +116,11 @@ func (p *Process) waitFor(t testing.TB, what string, ready func() bool) {
 	}
 }
 
-// Eventually waits, up to 20 s, until ready returns true.
+// Eventually waits, up to a minute, until ready returns true.
 func Eventually(ready func() bool) error {
-	for end := time.Now().Add(20 * time.Second); !ready(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ready(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			return errors.New("did not happen within 20 s")
+			return errors.New("did not happen within a minute")
 		}
 	}
 	return nil
