@@ -315,13 +315,16 @@ func (s *Source) fill(au *media.AccessUnit, p libav.Packet) bool {
 	return true
 }
 
-// readError says what ended a read.
+// readError says what ended a read. After Interrupt that is the interruption, whatever came
+// of the read before.
 func (s *Source) readError(err error) error {
-	switch {
-	case err == io.EOF, err == os.ErrClosed:
+	if err == io.EOF {
 		return err
 	}
-	return fmt.Errorf("file: read %s: %w", s.name, s.explain(err, false))
+	if err = s.explain(err, false); err == os.ErrClosed {
+		return err
+	}
+	return fmt.Errorf("file: read %s: %w", s.name, err)
 }
 
 // next returns the next packet of the queue or of the file.

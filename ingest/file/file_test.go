@@ -442,6 +442,21 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// TestInterruptedAfterAnError: a source that is interrupted between an error and what it
+// comes to says that it was interrupted, and nothing else.
+func TestInterruptedAfterAnError(t *testing.T) {
+	s := open(t, clip(t, "a.ts"))
+	s.Interrupt()
+	for _, cause := range []error{errLate, errBloat, os.ErrClosed} {
+		if err := s.readError(cause); err != os.ErrClosed {
+			t.Errorf("%v: %v", cause, err)
+		}
+		if err := s.reconnect(cause); err != os.ErrClosed {
+			t.Errorf("%v, connecting again: %v", cause, err)
+		}
+	}
+}
+
 // TestPipe plays from a named pipe, whose writer comes late, and interrupts one whose
 // writer never comes.
 func TestPipe(t *testing.T) {
