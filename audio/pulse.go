@@ -46,14 +46,16 @@ type pulse struct {
 	doneEpoch uint64
 
 	line    anchor
-	sent    int64 // bytes since the last flush
-	read    int64 // bytes that had left the server's queue, by the last answer
-	running bool  // the last answer said so
-	started bool  // sound has come out since the last flush
-	dry     bool  // the device is dry: an underrun, if more is sent
-	gap     bool  // there was silence: the line breaks with the next samples
-	drain   bool  // the rest of the stream is too short for the server to play it unasked
-	drained int64 // what had been sent when that was last said
+	sent    int64         // bytes since the last flush
+	read    int64         // bytes that had left the server's queue, by the last answer
+	moved   media.Instant // when something was sent, taken or changed last
+	running bool          // the last answer said so
+	started bool          // sound has come out since the last flush
+	dry     bool          // the device is dry: an underrun, if more is sent
+	gap     bool          // there was silence: the line breaks with the next samples
+	drain   bool          // the rest of the stream is too short for the server to play it unasked
+	drained int64         // what had been sent when that was last said
+	astray  int64         // what the server says is queued, and is not
 	poll    poll
 	count   int64 // underruns
 	err     error // why the server is gone
@@ -85,6 +87,11 @@ const (
 	pollSlow = 100 * time.Millisecond
 	// stall is how long a server may take to answer before it counts as gone.
 	stall = 3 * time.Second
+	// stuckAfter is how long, beside its latency, a server may take nothing of its queue: the
+	// end of a stream before it is asked to drain, and after that, and what it says to be
+	// playing. PipeWire 0.3 loses count of what it has taken when it stands still: what it
+	// says is queued then has been played.
+	stuckAfter = 500 * time.Millisecond
 	// chunk is the most samples that are sent at once.
 	chunk = 8192
 )

@@ -71,13 +71,24 @@ func TestPulseAnswers(t *testing.T) {
 	answer(90, 40, true) // 110 ms taken, 70 heard
 	want(70*ms, true)    // the Sink holds what it has said
 
+	// A server that goes on with silence and says nothing of it.
+	c.advance(60 * ms)
+	if answer(0, 40, true); p.dry {
+		t.Error("the device is dry while 40 ms are on their way")
+	}
+	c.advance(100 * ms)
+	if answer(0, 40, true); !p.dry {
+		t.Error("all has been heard, and nobody noticed")
+	}
+
 	// An answer to a question from before a pause is void.
 	p.poll = poll{tag: ownTag | 2, pending: true, epoch: p.epoch, at: c.t, wall: 1, sent: p.sent}
 	p.epoch++
+	n := p.line.n
 	want(0, false)
 	p.event(&message{op: proto.OpReply, tag: ownTag | 2, delay: delay{running: true, write: p.sent, read: p.sent}})
-	if p.line.n != 1 {
-		t.Errorf("a void answer counts: %d", p.line.n)
+	if p.line.n != n {
+		t.Errorf("a void answer counts: %d, %d before", p.line.n, n)
 	}
 	p.doneEpoch = p.epoch
 
@@ -102,5 +113,64 @@ func TestPulseAnswers(t *testing.T) {
 	event(proto.OpPlaybackStreamKilled)
 	if p.err == nil {
 		t.Error("a killed stream goes unnoticed")
+	}
+}
+
+// TestPulseLosesCount has a server that says for ever that there is something in its queue:
+// at the end of a stream it is asked to drain first; then what it says is not believed, and
+// as much more may be sent.
+func TestPulseLosesCount(t *testing.T) {
+	c := &fakeClock{t: 1e9}
+	cfg := Config{Now: c.now}
+	if err := cfg.validate(); err != nil {
+		t.Fatal(err)
+	}
+	const bytesPerMS = 48 * 8
+	for _, more := range []bool{false, true} { // whether there is more to send
+		p := &pulse{cfg: &cfg, ring: newRing(1 << 12), wake: make(chan struct{}, 1), stream: 7, sent: 100 * bytesPerMS}
+		if more {
+			p.ring.push(make([]float32, 960))
+		}
+		answer := func(after time.Duration, running bool) {
+			t.Helper()
+			c.advance(after)
+			p.poll = poll{tag: ownTag | 1, pending: true, epoch: p.epoch, at: c.t, wall: 1, sent: p.sent}
+			p.event(&message{op: proto.OpReply, tag: ownTag | 1, delay: delay{running: running, write: p.sent, read: p.sent - 20*bytesPerMS}})
+		}
+		answer(0, true) // takes 80 ms
+		answer(cfg.Latency+stuckAfter, true)
+		if p.drain || p.astray != 0 {
+			t.Fatalf("more to send: %v: too early: drain %v, astray %d", more, p.drain, p.astray)
+		}
+		answer(ms, true)
+		if p.drain == more {
+			t.Errorf("more to send: %v: drain %v", more, p.drain)
+		}
+		if !more {
+			answer(cfg.Latency+stuckAfter, true)
+			if p.astray != 0 {
+				t.Error("the drain was given no time")
+			}
+			answer(ms, true)
+		}
+		if p.astray != 20*bytesPerMS || p.credit.Load() != 20*bytesPerMS || len(p.wake) != 1 {
+			t.Errorf("more to send: %v: %d bytes astray, %d to be sent, want %d", more, p.astray, p.credit.Load(), 20*bytesPerMS)
+		}
+		answer(ms, true)
+		answer(ms, true)
+		if h, ok := p.heard(c.t); !ok || h != 100*ms || p.dry == more {
+			t.Errorf("more to send: %v: heard %v, %v, dry %v", more, h, ok, p.dry)
+		}
+	}
+	// A device that does not run while there is more to play, as when it is suspended.
+	p := &pulse{cfg: &cfg, ring: newRing(1 << 12), wake: make(chan struct{}, 1), stream: 7, sent: 100 * bytesPerMS}
+	p.ring.push(make([]float32, 960))
+	for range 3 {
+		c.advance(time.Minute)
+		p.poll = poll{tag: ownTag | 1, pending: true, epoch: p.epoch, at: c.t, wall: 1, sent: p.sent}
+		p.event(&message{op: proto.OpReply, tag: ownTag | 1, delay: delay{write: p.sent, read: p.sent - 20*bytesPerMS}})
+	}
+	if p.astray != 0 || p.credit.Load() != 0 {
+		t.Errorf("suspended: %d bytes astray, %d to be sent", p.astray, p.credit.Load())
 	}
 }

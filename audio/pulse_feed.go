@@ -79,12 +79,13 @@ func (p *pulse) control() error {
 		}
 		p.mu.Lock()
 		if want.flushes != done.flushes {
-			p.sent, p.read, p.drained = 0, 0, 0
+			p.sent, p.read, p.drained, p.astray = 0, 0, 0, 0
 			p.started, p.dry, p.gap = false, false, false
 		}
 		if epoch != p.doneEpoch {
 			p.line.reset()
 			p.running = false
+			p.moved = p.cfg.Now()
 		}
 		p.done, p.doneEpoch = want, epoch
 		p.mu.Unlock()
@@ -116,6 +117,7 @@ func (p *pulse) send(buf []float32) (more bool, err error) {
 		return false, nil
 	}
 	p.sent += int64(n) * 4
+	p.moved = p.cfg.Now()
 	if p.dry {
 		p.dry = false
 		p.count++
@@ -211,7 +213,7 @@ func (p *pulse) answer(m *message) {
 	if q.wall <= d.server && d.server <= wall {
 		at = now.Add(-time.Duration(wall-d.server) * time.Microsecond)
 	}
-	queued := d.write - d.read
+	queued := d.write - d.read - p.astray
 	read := q.sent - max(queued, 0)
 	taking := read != p.read
 	p.read = read
@@ -222,8 +224,11 @@ func (p *pulse) answer(m *message) {
 	}
 	p.started = p.started || d.running
 	idle := q.sent == p.sent && p.ring.length() == 0
-	if idle && queued <= 0 && !d.running && p.started && !p.want.paused {
-		p.dry = true // a server that was told to drain sends no event
+	// A server that was told to drain sends no event, nor does PipeWire when what was sent
+	// began and ended while it stood still: then all of it has had its time.
+	heard, known := p.line.at(now)
+	if over := !d.running || known && heard >= p.span(q.sent); idle && queued <= 0 && over && p.started && !p.want.paused {
+		p.dry = true
 	}
 	switch {
 	case queued <= 0 && !taking && p.line.n > 0:
@@ -232,9 +237,20 @@ func (p *pulse) answer(m *message) {
 		// If nothing runs, all was taken between two questions: it is heard no later than
 		// this says.
 		p.line.add(p.span(q.sent-queued)-time.Duration(d.latency)*time.Microsecond, at)
-	case idle && queued > 0 && q.sent != p.drained && !p.want.paused:
-		p.drain = true
-		p.drained = q.sent
+	}
+	if taking {
+		p.moved = now
+	}
+	stuck := now.Sub(p.moved) > p.cfg.Latency+stuckAfter
+	switch {
+	case queued <= 0 || q.sent != p.sent || p.want.paused:
+	case idle && q.sent != p.drained && (stuck || !d.running):
+		p.drain, p.drained, p.moved = true, q.sent, now
+		p.signal()
+	case stuck && (idle || d.running):
+		p.astray += queued
+		p.credit.Add(queued) // nor does it ask for so much more
+		p.moved = now
 		p.signal()
 	}
 }
