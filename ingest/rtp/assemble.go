@@ -11,7 +11,11 @@ import (
 func (t *track) assemble(in *packet, now media.Instant) {
 	u := &t.unit
 	if u.open && in.ts != u.ts {
-		// The packet with the marker is missing, or the sender sets none.
+		// The packet with the marker is missing, or the sender sets none (RFC 6184, 5.1: another
+		// timestamp is another picture).
+		if t.broken && t.missing == 1 && t.marks {
+			t.broken = false // it is the one that was lost
+		}
 		t.finish(now)
 	} else if u.open {
 		t.broken = false // what was lost is of this unit, which knows
@@ -19,6 +23,7 @@ func (t *track) assemble(in *packet, now media.Instant) {
 	if len(in.payload) == 0 {
 		return // it keeps a path open, or probes for bandwidth
 	}
+	t.marks = t.marks || in.marker
 	for {
 		if !u.open && !t.begin(in) {
 			return
@@ -55,7 +60,9 @@ func (t *track) begin(in *packet) bool {
 	if t.broken {
 		t.broken = false
 		t.gap = true
-		t.depack.Lose(&t.unit.Unit)
+		if !t.depack.Begins(in.payload) {
+			t.depack.Lose(&t.unit.Unit)
+		}
 	}
 	return true
 }
@@ -178,8 +185,9 @@ func (t *track) fit(now media.Instant) bool {
 			t.picture, t.sized = p, true
 		}
 	}
-	whole := !u.Damaged || payload.Tolerant(t.format.Codec)
-	if (u.lost || u.Damaged) && !t.waitKey && (!whole || t.damage() == DamageWait) && (!u.Key || u.Damaged) {
+	tolerant := payload.Tolerant(t.format.Codec)
+	whole := !u.Damaged || tolerant
+	if (u.lost || u.Damaged) && !t.waitKey && (!tolerant || t.damage() == DamageWait) && (!u.Key || u.Damaged) {
 		t.hurt(now)
 	}
 	if t.waitKey {

@@ -214,7 +214,7 @@ func (t *track) take(from netip.AddrPort, h *header, heard, now media.Instant) {
 		if t.pictures {
 			t.wantKey(now)
 		}
-		t.broken, t.gap, t.shown = false, true, false
+		t.broken, t.gap, t.shown, t.marks = false, true, false, false
 		s.past = past{true, s.from, s.ssrc, s.top}
 	}
 	t.c.Sources++

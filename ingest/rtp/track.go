@@ -52,6 +52,8 @@ type track struct {
 	unit     unitInWork
 	out      media.AccessUnit // being handed on; here, because its address goes away
 	broken   bool             // packets were lost just before the next one
+	missing  int              // so many; 0 when that is not known
+	marks    bool             // the sender marks the last packets of its units
 	gap      bool             // the next unit does not follow the last one that was handed on
 	waitKey  bool
 	shown    bool          // a picture of this sender was handed on
@@ -386,9 +388,17 @@ func (t *track) giveUp(now media.Instant) {
 	t.lose(0)
 }
 
-// lose notes that n packets are missing at this place.
+// lose notes that n packets are missing at this place; 0 is some.
 func (t *track) lose(n int) {
 	t.c.Lost += int64(n)
+	switch {
+	case !t.broken:
+		t.missing = n
+	case n == 0 || t.missing == 0:
+		t.missing = 0
+	default:
+		t.missing += n
+	}
 	t.broken = true
 	if t.unit.open {
 		t.depack.Lose(&t.unit.Unit)

@@ -52,6 +52,9 @@ type Depacketizer interface {
 	Add(u *Unit, payload []byte, marker bool) (more bool, err error)
 	// Lose says that packets are missing before the next one.
 	Lose(u *Unit)
+	// Begins reports whether a unit certainly begins with the packet of this payload, so
+	// that packets which are missing before it are of other units. It changes nothing.
+	Begins(payload []byte) bool
 	// Finish completes u: no more packets belong to it.
 	Finish(u *Unit)
 	// Reset forgets everything that is unfinished.

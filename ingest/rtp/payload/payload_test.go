@@ -334,7 +334,7 @@ func FuzzDepacketizers(f *testing.F) {
 				flags, n := rest[0], min(int(rest[1]), len(rest)-2)
 				p := rest[2 : 2+n]
 				rest = rest[2+n:]
-				if flags&2 != 0 {
+				if flags&2 != 0 && (len(u.Data) > 0 || !d.Begins(p)) {
 					d.Lose(&u)
 				}
 				for {
@@ -375,4 +375,60 @@ func FuzzPicture(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBegins: which packets show that nothing of their unit is missing before them.
+func TestBegins(t *testing.T) {
+	h264, h265, donl := NewH264(true), NewH265(false, true), NewH265(true, true)
+	for _, c := range []struct {
+		name string
+		d    Depacketizer
+		p    []byte
+		want bool
+	}{
+		{"h264 delimiter", h264, []byte{0x09, 0x10}, true},
+		{"h264 sps", h264, []byte{0x67, 1}, true},
+		{"h264 pps", h264, []byte{0x68, 1}, false},
+		{"h264 macroblock 0", h264, []byte{0x61, 0x88}, true},
+		{"h264 a later macroblock", h264, []byte{0x61, 0x48}, false},
+		{"h264 idr, whose parameter sets may be lost", h264, []byte{0x65, 0x88}, false},
+		{"h264 fu-a", h264, []byte{0x7c, 0x81, 0x88}, true},
+		{"h264 fu-a, a later macroblock", h264, []byte{0x7c, 0x81, 0x48}, false},
+		{"h264 fu-a, not the first", h264, []byte{0x7c, 0x01, 0x88}, false},
+		{"h264 stap-a", h264, []byte{0x78, 0, 2, 0x67, 1, 0, 1, 0x68}, true},
+		{"h264 stap-a cut off", h264, []byte{0x78, 0, 9, 0x67, 1}, false},
+		{"h264 empty", h264, nil, false},
+		{"h265 delimiter", h265, []byte{0x46, 1, 0x50, 0}, true},
+		{"h265 vps", h265, []byte{0x40, 1, 9, 9}, true},
+		{"h265 pps", h265, []byte{0x44, 1, 9, 9}, false},
+		{"h265 first segment", h265, []byte{0x02, 1, 0x80, 0}, true},
+		{"h265 later segment", h265, []byte{0x02, 1, 0x40, 0}, false},
+		{"h265 idr", h265, []byte{0x26, 1, 0x80, 0}, false},
+		{"h265 fu", h265, []byte{0x62, 1, 0x81, 0x80}, true},
+		{"h265 fu, not the first", h265, []byte{0x62, 1, 0x01, 0x80}, false},
+		{"h265 donl", donl, []byte{0x02, 1, 0x80, 0, 0x40}, false},
+		{"h265 donl, first segment", donl, []byte{0x02, 1, 0, 7, 0x80}, true},
+		{"h265 fu, donl", donl, []byte{0x62, 1, 0x81, 0, 7, 0x80}, true},
+		{"h265 fu, donl and no more", donl, []byte{0x62, 1, 0x81, 0, 7}, false},
+		{"h265 packets", h265, []byte{0x60, 1, 0, 3, 0x42, 1, 9}, true},
+		{"h265 packets, donl", donl, []byte{0x60, 1, 0, 7, 0, 3, 0x42, 1, 9}, true},
+		{"vp8 first partition", &VP8{}, []byte{0x10, 1}, true},
+		{"vp8 later partition", &VP8{}, []byte{0x11, 1}, false},
+		{"vp8 goes on", &VP8{}, []byte{0x00, 1}, false},
+		{"vp9", &VP9{}, []byte{0x48, 1}, true},
+		{"vp9 goes on", &VP9{}, []byte{0x40, 1}, false},
+		{"vp9 lowest layer", &VP9{}, []byte{0x28, 0x00, 0, 1}, true},
+		{"vp9 layer above", &VP9{}, []byte{0x28, 0x02, 0, 1}, false},
+		{"av1 new sequence", &AV1{}, []byte{0x18, 0x30, 1}, true},
+		{"av1 sequence header", &AV1{}, []byte{0x20, 2, 0x08, 9, 0x30, 1}, true},
+		{"av1 sequence header alone", &AV1{}, []byte{0x10, 0x08, 9}, true},
+		{"av1 frame", &AV1{}, []byte{0x10, 0x30, 1}, false},
+		{"av1 goes on", &AV1{}, []byte{0x90, 0x08, 1}, false},
+		{"av1 cut off", &AV1{}, []byte{0x20, 9, 0x08}, false},
+		{"opus", Plain{}, []byte{1}, true},
+	} {
+		if got := c.d.Begins(c.p); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
 }

@@ -125,7 +125,10 @@ func (d *VP9) Add(u *Unit, p []byte, marker bool) (bool, error) {
 	return false, nil
 }
 
-type vp9Header struct{ begin, end, predicted bool }
+type vp9Header struct {
+	begin, end, predicted bool
+	spatial               int // layer, 0 where there is one only
+}
 
 // vp9Descriptor reads over the descriptor.
 func vp9Descriptor(p []byte) (b []byte, h vp9Header, ok bool) {
@@ -156,6 +159,9 @@ func vp9Descriptor(p []byte) (b []byte, h vp9Header, ok bool) {
 		n := 2
 		if flexible {
 			n = 1
+		}
+		if len(p) > 0 {
+			h.spatial = int(p[0] >> 1 & 7)
 		}
 		if !skip(n) {
 			return nil, h, false
