@@ -68,12 +68,13 @@ func PollIn(fd *unix.PollFd, ts *unix.Timespec, left time.Duration) bool {
 		n, e := blockPoll(fd, ts)
 		return e == 0 && n > 0
 	}
-	*ts = unix.NsecToTimespec(int64(min(left, longestPiece)))
 	if !napping.enter() {
+		*ts = unix.NsecToTimespec(int64(left))
 		n, e := blockPoll(fd, ts)
 		return e == 0 && n > 0
 	}
 	defer napping.leave()
+	*ts = unix.NsecToTimespec(int64(min(left, longestPiece)))
 	n, _, e := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
 	return e == 0 && n > 0
 }

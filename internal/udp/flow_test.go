@@ -52,3 +52,75 @@ func TestFlow(t *testing.T) {
 		}
 	}
 }
+
+// TestPauses: streams are waited for in naps where their pauses are short, and what differs
+// once changes nothing.
+func TestPauses(t *testing.T) {
+	const gather, ms = time.Millisecond, time.Millisecond
+	for _, c := range []struct {
+		name     string
+		span     time.Duration
+		gathered bool
+		naps     bool
+	}{
+		{"1,000 packets/s", ms, false, true},
+		{"200 packets/s", 5 * ms, false, true},
+		{"60 pictures/s", 16 * ms, false, true},
+		{"60 pictures/s, found empty after gathering", 15 * ms, true, true},
+		{"50 packets/s", 20 * ms, false, false},
+		{"25 pictures/s", 40 * ms, true, false},
+		{"10 packets/s", 100 * ms, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var p pauses
+			p.ended(time.Hour, gather, false) // the first packet
+			for range 20 {
+				p.ended(c.span, gather, c.gathered)
+			}
+			for _, odd := range []time.Duration{ms / 10, ms, 16 * ms, time.Second} {
+				p.ended(odd, gather, false)
+				if got := p.limit(0) == napping; got != c.naps {
+					t.Fatalf("after a pause of %v: naps %v, want %v", odd, got, c.naps)
+				}
+				p.ended(c.span, gather, c.gathered)
+			}
+		})
+	}
+}
+
+// TestFlowIsNoPause: how packets come within a burst says nothing about the pause behind it.
+func TestFlowIsNoPause(t *testing.T) {
+	for _, votes := range []int{-3, 3} {
+		p := pauses{votes: votes}
+		for range 20 {
+			p.ended(100*time.Microsecond, time.Millisecond, false)
+			p.ended(1100*time.Microsecond, time.Millisecond, true)
+		}
+		if p.votes != votes {
+			t.Errorf("%d votes became %d", votes, p.votes)
+		}
+	}
+}
+
+// TestNapsEnd: when nothing comes any more, the processor is handed on, and no wait is made
+// longer.
+func TestNapsEnd(t *testing.T) {
+	p := pauses{votes: 1}
+	for _, left := range []time.Duration{1, 3 * time.Millisecond, napping} {
+		if got := p.limit(left); got != left {
+			t.Errorf("to wait for %v became %v", left, got)
+		}
+	}
+	naps := 0
+	for p.limit(time.Second) == napping {
+		if naps++; naps > mostNaps {
+			t.Fatal("naps do not end")
+		}
+	}
+	if naps != mostNaps {
+		t.Errorf("%d naps, want %d", naps, mostNaps)
+	}
+	if p.ended(time.Millisecond, time.Millisecond, false); p.limit(time.Second) != napping {
+		t.Error("a packet came, and no nap since")
+	}
+}

@@ -52,7 +52,7 @@ type run struct {
 //  1. hand out what is left of the last recvmmsg;
 //  2. while packets flow, sleep until some have gathered;
 //  3. recvmmsg into as many messages as there is memory for;
-//  4. when there was none, poll, and again from 3;
+//  4. when there was none, poll, in naps where pauses are short, and again from 3;
 //  5. cut trains into packets, which refer to the memory they landed in.
 type mmsgReceiver struct {
 	*socket
@@ -80,6 +80,7 @@ type mmsgReceiver struct {
 	emptied bool          // the last recvmmsg took all there was
 	taken   media.Instant // when that was
 	drained bool          // so that it is better to wait than to look
+	pauses  pauses
 	nap     rt.Napper
 	poll    unix.PollFd
 	ts      unix.Timespec
@@ -114,7 +115,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 	if n, err := r.cut(pkts); n > 0 || err != nil {
 		return n, err
 	}
-	for {
+	for gathered := false; ; {
 		if r.emptied && r.batch > 1 {
 			r.emptied = false
 			if now := rt.Now(); r.flow.gathers(now, r.gather) {
@@ -124,6 +125,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 				}
 				if until > now {
 					r.nap.SleepUntil(until)
+					gathered = true
 					r.drained = false
 					r.c.counts.syscalls.Add(1)
 				}
@@ -147,6 +149,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 			}
 			r.have, r.next = n, 0
 			r.clocks = newStamper()
+			r.pauses.ended(r.clocks.now.Sub(r.taken), r.gather, gathered)
 			r.emptied, r.taken, r.drained = n < min(r.batch, r.ready), r.clocks.now, n < r.ready
 			last := parseControl(r.place[n-1].control[:min(int(r.vec[n-1].hdr.Controllen), controlRoom)])
 			r.flow.took(n, r.clocks.instant(last.wall))
@@ -161,8 +164,8 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 	}
 }
 
-// recvmmsg receives what there is. If there is nothing, it waits; for less than left, and
-// for ever when that is 0. EAGAIN says that nothing came.
+// recvmmsg receives what there is. If there is nothing, it waits; for left at most, and for
+// as long as it likes when that is 0. EAGAIN says that nothing came.
 func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 	if !r.drained || left == 1 {
 		if n, e = r.recv(); e != unix.EAGAIN || left == 1 {
@@ -170,6 +173,7 @@ func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 		}
 	}
 	r.c.counts.syscalls.Add(1)
+	left = r.pauses.limit(left)
 	if !rt.PollIn(&r.poll, &r.ts, left) {
 		return 0, unix.EAGAIN
 	}
