@@ -508,7 +508,8 @@ func TestReconnect(t *testing.T) {
 		au.Release()
 	}
 	now := s.Info()
-	if st := s.Stats(); changes != 1 || marks != 2 || st.Reconnects != 2 || units < 60 {
+	// Where the machine stands still the source passes over what is too late, and marks that too.
+	if st := s.Stats(); changes != 1 || marks < 2 || marks > 2+int(st.Jumps) || st.Reconnects != 2 || units < 60 {
 		t.Errorf("%d changes, %d marks, %d units, %+v", changes, marks, units, st)
 	}
 	if first.Streams[0].Width != 160 || now.Streams[0].Width != 320 || now == first {
@@ -647,10 +648,13 @@ func TestTruncatedStream(t *testing.T) {
 	damaged := append([]byte{}, b[:len(b)/3]...)
 	damaged = append(damaged, b[len(b)/3+1000:len(b)-77]...)
 	srv := newBroadcast(t, func(_ int, w http.ResponseWriter) { pace(w, damaged, time.Second) })
-	s := open(t, srv.URL)
+	s, err := Open(context.Background(), Config{URL: srv.URL, Network: NetworkConfig{Complete: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	units := 0
 	var au media.AccessUnit
-	var err error
 	for err = s.Read(&au); err == nil; err = s.Read(&au) {
 		units++
 		au.Release()
