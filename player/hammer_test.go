@@ -182,8 +182,9 @@ func TestSeekBetweenLooks(t *testing.T) {
 		t.Error(err)
 	}
 	closed(t, p)
-	if want := []time.Duration{180 * time.Millisecond, at}; len(shown) < 11 || !slices.Equal(shown[9:11], want) {
-		t.Errorf("shown: %v, want the seek to show %v", shown, at)
+	// On a machine that stands still pictures before it may be missing.
+	if i := slices.Index(shown, 180*time.Millisecond); i < 0 || i+1 >= len(shown) || shown[i+1] != at {
+		t.Errorf("shown: %v, want %v behind 180ms", shown, at)
 	}
 }
 

@@ -3,10 +3,12 @@ package player
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/scanout-av/scanout/clock"
+	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -107,45 +109,50 @@ func lossyPlayer(t *testing.T, inBegin bool, loseAt ...int) (*Player, *[]*lossyS
 // TestDeviceLost goes on where the device was lost, on a new one.
 func TestDeviceLost(t *testing.T) {
 	for _, inBegin := range []bool{false, true} {
-		p, sinks := lossyPlayer(t, inBegin, 20, 20)
-		if err := p.Run(context.Background()); err != nil {
-			t.Fatalf("run: %v", err)
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		if n := p.Stats().Pool.InUseAtClose; n != 0 {
-			t.Errorf("%d frames are still out after close", n)
-		}
-		if len(*sinks) != 3 {
-			t.Fatalf("%d sinks were opened, want 3", len(*sinks))
-		}
-		last := media.Timestamp(-1)
-		total := 0
-		for i, s := range *sinks {
-			if !s.closed {
-				t.Errorf("sink %d was not closed", i)
-			}
-			if i > 0 && s.repeats == 0 && s.shown[0] > last+10 {
-				t.Errorf("the new device shows nothing between %d and %d", last, s.shown[0])
-			}
-			for _, v := range s.shown {
-				if v <= last {
-					t.Errorf("sink %d shows %d after %d", i, v, last)
-				}
-				last = v
-			}
-			total += len(s.shown)
-		}
-		if last != 99 {
-			t.Errorf("the last picture is %d, want 99", last)
-		}
-		// A picture is lost with each device; what was in flight then must not look like
-		// pictures that still wait.
-		if total < 80 {
-			t.Errorf("%d pictures shown of 100: %+v", total, p.pacer.Stats())
-		}
+		avtest.Try(t, func() error { return deviceLost(t, inBegin) })
 	}
+}
+
+func deviceLost(t *testing.T, inBegin bool) error {
+	p, sinks := lossyPlayer(t, inBegin, 20, 20)
+	if err := p.Run(context.Background()); err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := p.Stats().Pool.InUseAtClose; n != 0 {
+		t.Errorf("%d frames are still out after close", n)
+	}
+	if len(*sinks) != 3 {
+		t.Fatalf("%d sinks were opened, want 3", len(*sinks))
+	}
+	last := media.Timestamp(-1)
+	total := 0
+	for i, s := range *sinks {
+		if !s.closed {
+			t.Errorf("sink %d was not closed", i)
+		}
+		if i > 0 && s.repeats == 0 && s.shown[0] > last+10 {
+			t.Errorf("the new device shows nothing between %d and %d", last, s.shown[0])
+		}
+		for _, v := range s.shown {
+			if v <= last {
+				t.Errorf("sink %d shows %d after %d", i, v, last)
+			}
+			last = v
+		}
+		total += len(s.shown)
+	}
+	if last != 99 {
+		t.Errorf("the last picture is %d, want 99", last)
+	}
+	// A picture is lost with each device; what was in flight then must not look like
+	// pictures that still wait.
+	if total < 80 {
+		return fmt.Errorf("%d pictures shown of 100: %+v", total, p.pacer.Stats())
+	}
+	return nil
 }
 
 // TestDeviceLostForGood ends with the reason: when no device opens, and when each is lost
