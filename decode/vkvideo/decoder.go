@@ -280,7 +280,7 @@ func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 		v.settle(p, &st)
 		return nil
 	}
-	if p.newSequence || v.seq == nil || p.kind.slots > v.seq.kind.slots {
+	if v.starts(p) {
 		if err := v.begin(p); err != nil {
 			return err
 		}
@@ -320,6 +320,17 @@ func (v *Video) picture(au *media.AccessUnit, p *picture, st stamp) error {
 	v.waiting = append(v.waiting, w)
 	v.settle(p, &st)
 	return nil
+}
+
+// starts reports whether p needs another session than there is. Parameter sets may change
+// more with an IDR picture than the size of pictures: a session has a profile, and a number
+// of reference pictures.
+func (v *Video) starts(p *picture) bool {
+	if p.newSequence || v.seq == nil || p.kind.slots > v.seq.kind.slots {
+		return true
+	}
+	k := &v.seq.kind
+	return len(p.refs) == 0 && !p.nonExisting && (p.kind.profile != k.profile || p.kind.references > k.references)
 }
 
 // settle outputs what is due with p and empties the slots that it frees.

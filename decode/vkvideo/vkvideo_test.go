@@ -310,3 +310,29 @@ func TestPictureThatCannotBeHad(t *testing.T) {
 		t.Errorf("damaged: %v", c.damaged)
 	}
 }
+
+// TestStarts: a session is made anew for pictures that it was not made for.
+func TestStarts(t *testing.T) {
+	k := kind{profile: 77, bits: 8, width: 64, height: 64, slots: 5, references: 2}
+	v := &Video{seq: &sequence{kind: k}}
+	high, more, fewer, slots := k, k, k, k
+	high.profile, more.references, fewer.references, slots.slots = 100, 4, 1, 6
+	for _, c := range []struct {
+		name string
+		p    picture
+		want bool
+	}{
+		{"the same", picture{kind: k}, false},
+		{"a new sequence", picture{kind: k, newSequence: true}, true},
+		{"another profile", picture{kind: high}, true},
+		{"another profile, with references", picture{kind: high, refs: make([]reference, 1)}, false},
+		{"another profile, of what is inferred", picture{kind: high, nonExisting: true}, false},
+		{"more references", picture{kind: more}, true},
+		{"fewer references", picture{kind: fewer}, false},
+		{"more slots", picture{kind: slots, refs: make([]reference, 1)}, true},
+	} {
+		if got := v.starts(&c.p); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
