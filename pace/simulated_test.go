@@ -23,6 +23,8 @@ func TestSimulatedRefreshes(t *testing.T) {
 		{"one refresh per picture", 23, 30, 40, 1},
 		{"ready too late", 71, 50, 80, 3},
 		{"no target: next refresh", 81, 0, 90, 0},
+		{"wanted later", 91, 130, 130, 0},
+		{"wanted between two refreshes", 131, 154, 150, 0},
 	} {
 		v, missed := s.Present(at(c.done), func() media.Instant {
 			if c.target == 0 {
@@ -34,11 +36,11 @@ func TestSimulatedRefreshes(t *testing.T) {
 			t.Errorf("%s: visible %v after the start and %d missed, want %vms and %d", c.name, v.Sub(at(0)), missed, c.visible, c.missed)
 		}
 	}
-	if r := s.Ready(at(85)); r != at(90) {
+	if r := s.Ready(at(145)); r != at(150) {
 		t.Errorf("ready %v after the start, want when the last picture is visible", r.Sub(at(0)))
 	}
 	s.Depth = 2
-	if r := s.Ready(at(81)); r != at(81) {
+	if r := s.Ready(at(141)); r != at(141) {
 		t.Errorf("with a depth of 2 it is ready %v after the start, want at once", r.Sub(at(0)))
 	}
 }
