@@ -69,3 +69,41 @@ func TestSkipsToTheKeyframe(t *testing.T) {
 		})
 	}
 }
+
+// TestLeavesOutWhatNobodyNeeds: a live source's pictures that no other refers to are left out
+// when decoding is behind; not for what has waited while the decoder was being opened.
+func TestLeavesOutWhatNobodyNeeds(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name   string
+		opened time.Duration // from the first unit's reception to its decoding
+		decode time.Duration // of each
+		units  int
+		left   bool
+	}{
+		{"a quick decoder, opened slowly", 500 * ms, ms, 500, false},
+		{"a decoder as fast as the source", 0, 10 * ms, 500, false},
+		{"a slow decoder", 0, 12 * ms, 500, true},
+	} {
+		p := &Player{vdec: &recordingDecoder{}, info: &media.Info{Live: true, LocalTime: true}, video: &media.Stream{Codec: "h264"}, maxLatency: 250 * ms}
+		if err := p.makeRings(); err != nil {
+			t.Fatal(err)
+		}
+		v := newVideoStage(p)
+		first := media.Instant(time.Hour)
+		now, left := first.Add(c.opened), 0
+		for i := range c.units {
+			received := first.Add(time.Duration(i) * 10 * ms) // units of 100 fps
+			now = max(now, received)
+			v.pk = packet{au: media.AccessUnit{Data: []byte{0, 0, 1, 1, 0x80}, Received: received}}
+			if v.leaveOut(now) {
+				left++
+			} else {
+				now = now.Add(c.decode)
+			}
+		}
+		if left > 0 != c.left {
+			t.Errorf("%s: %d of %d left out", c.name, left, c.units)
+		}
+	}
+}

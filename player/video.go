@@ -34,7 +34,8 @@ type videoStage struct {
 	spill    []picture // that the frame ring, full, did not take from the presenting goroutine
 	room     room
 	referred bitstream.Referred
-	strain   strain // of a live source's
+	strain   strain        // of a live source's
+	began    media.Instant // when the first unit was decoded
 }
 
 // room keeps account of how much earlier units would have been decoded had the frame ring
@@ -282,8 +283,12 @@ func (v *videoStage) leaveOut(now media.Instant) bool {
 	if pk.what != packetUnit || p.cfg.MaxSpeed || p.cfg.written() {
 		return false
 	}
+	if v.began == 0 {
+		v.began = now
+	}
 	if p.live() && pk.au.Received != 0 {
-		v.strain.see(now, now.Sub(pk.au.Received) > p.maxLatency/2, p.vq.Len() == 0)
+		// What came while outputs and decoders were being opened is not late by decoding.
+		v.strain.see(now, now.Sub(max(pk.au.Received, v.began)) > p.maxLatency/2, p.vq.Len() == 0)
 		p.strained.Store(v.strain.on)
 	}
 	if v.referred.Look(pk.au.Data) || !p.strained.Load() {
