@@ -69,12 +69,14 @@ packages-play packages-test: packages-%:
 	@internal/ci/packages.sh $*
 
 $(LINT):
-	GOBIN=$(CURDIR)/.cache $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	install="env GOBIN=$(CURDIR)/.cache $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)"; $$install || $$install
 	@mv .cache/golangci-lint $@
 
-# Every step runs, also after one has failed; the report decides.
+# Every step runs, also after one has failed; the report decides. What has to come from a
+# network is asked for twice before a step needs it.
 test: packages-test .cache/testsum ## run all checks and tests; the last line sums up
 	@rm -rf $(RESULTS)
+	@$(GO) mod download || $(GO) mod download || true
 	@for step in $(STEPS); do $(MAKE) --no-print-directory -s test-$$step || true; done
 	@$(TESTSUM) report -module $(MODULE) -allow internal/ci/allowed-skips.txt $(STRICT) $(STEPS)
 

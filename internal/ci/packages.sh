@@ -75,7 +75,7 @@ trap 'rm -f "$log"' EXIT
 # Another apt may hold the lock (unattended upgrades): wait for it. What apt says is of
 # interest only when it fails.
 apt() {
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq "$@" </dev/null >"$log" 2>&1 ||
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -qq "$@" </dev/null >"$log" 2>&1 ||
 		{ grep -E '^(E|W|sudo):' "$log" | head -5; return 1; }
 }
 install() { apt install -y --no-install-recommends "$@"; }
