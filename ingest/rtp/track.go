@@ -46,7 +46,9 @@ type track struct {
 	sr     reported
 	lastTS int64 // unwrapped, of the newest packet
 	began  bool  // lastTS is known
-	c      Counters
+	// sent are the timestamps of the newest packets, by their numbers.
+	sent [bufferPackets]uint32
+	c    Counters
 
 	depack   payload.Depacketizer
 	unit     unitInWork
@@ -112,7 +114,7 @@ func newTrack(s *Source, index int, m *Media) *track {
 	if m.NACK {
 		least = minWaitNACK
 	}
-	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: 2048, MaxWait: wait, MinWait: min(wait, least)})
+	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: bufferPackets, MaxWait: wait, MinWait: min(wait, least)})
 	t.back.init()
 	t.selected.Store(true)
 	if f := m.main(); f != nil && f.PayloadType != anyType {
@@ -130,6 +132,8 @@ func newTrack(s *Source, index int, m *Media) *track {
 }
 
 const (
+	// bufferPackets is how many may be held while something is missing; a power of two.
+	bufferPackets = 2048
 	// minWait is how long a missing packet is waited for while nothing is known of the
 	// network; minWaitNACK is long enough for a second request on a quick one.
 	minWait     = 5 * time.Millisecond
@@ -273,14 +277,20 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		ts = clock.Unwrap(uint64(h.ts), clock.BitsRTP, t.lastTS)
 	}
 	in := packet{udp: *p, payload: body, ts: ts, marker: h.marker}
-	v, seq := t.buf.Insert(h.seq, at, in)
+	var v jitter.Verdict
+	var seq int64
+	if t.contradicts(h.seq, ts, at) {
+		v = t.buf.Doubt(h.seq)
+	} else if v, seq = t.buf.Insert(h.seq, at, in); v == jitter.Duplicate && t.sent[int(h.seq)%len(t.sent)] != h.ts {
+		v = t.buf.Doubt(h.seq) // the same number, and not the same packet
+	}
 	switch v {
 	case jitter.Full:
 		t.drain(now)
 		t.giveUp(now)
 		v, seq = t.buf.Insert(h.seq, at, in)
 	case jitter.Jumped:
-		t.jump(h, now)
+		t.jump(h, ts, at, now)
 		v, seq = t.buf.Insert(h.seq, at, in)
 	}
 	switch v {
@@ -302,6 +312,7 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		return
 	}
 	t.lastTS, t.began = ts, true
+	t.sent[int(h.seq)%len(t.sent)] = h.ts
 	if t.clk.Observe(ts, at) {
 		t.c.Restarts++
 		t.delay.Reset()
@@ -309,9 +320,39 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 	t.drain(now)
 }
 
+const (
+	// someLost is by how many numbers a sequence may be ahead without a look at what else
+	// says that it is another one. Source: RFC 3550, A.1, MAX_MISORDER.
+	someLost = 100
+	// Seconds by which packets of lower numbers than the newest may be later by their
+	// timestamps, for pictures that are not sent in the order in which they are shown, and
+	// earlier: 512 numbers behind in a stream of 50 a second.
+	mostReordered = 1
+	mostBehind    = 15
+)
+
+// contradicts reports whether a packet cannot be of the sequence in which its number lies: its
+// timestamp is not of a time at which the sender was there. Such are of a sender that has
+// started again with the same SSRC, if there are two in a row (RFC 3550, A.1), and otherwise
+// would pass for late ones until the numbers have caught up, or for the end of a long loss.
+func (t *track) contradicts(seq uint16, ts int64, at media.Instant) bool {
+	if !t.began {
+		return false
+	}
+	rate := int64(max(t.format.Clock, 1))
+	switch ahead := t.buf.Ahead(seq); {
+	case ahead > someLost:
+		return t.sender.bye || t.clk.Far(ts, at)
+	case ahead <= 0:
+		later := ts - t.lastTS
+		return later > mostReordered*rate || later < -mostBehind*rate || t.sender.bye && ahead < -someLost
+	}
+	return false
+}
+
 // jump begins a new sequence: the sender has started again with the same SSRC. The packet
 // before h, which was strange then, belongs to it: a key frame begins with the parameter sets.
-func (t *track) jump(h *header, now media.Instant) {
+func (t *track) jump(h *header, ts int64, at, now media.Instant) {
 	t.drain(now)
 	t.giveUp(now)
 	t.finish(now)
@@ -319,6 +360,13 @@ func (t *track) jump(h *header, now media.Instant) {
 	t.nacks.Reset()
 	t.broken, t.gap = false, true
 	t.hurt(now)
+	if t.clk.Far(ts, at) {
+		t.clk.Restart(ts, at)
+		t.c.Restarts++
+		t.delay.Reset()
+	}
+	t.lastTS = ts
+	t.sender.top, t.sender.heard, t.sender.bye = h.seq, max(t.sender.heard, at), false
 	first := t.stray
 	t.stray = stray{}
 	if !first.used || first.h.seq+1 != h.seq {

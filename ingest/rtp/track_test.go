@@ -455,12 +455,13 @@ func TestSequenceStartsAgain(t *testing.T) {
 // of a picture.
 func TestGapLongerThanTheBuffer(t *testing.T) {
 	for _, damage := range []Damage{DamageShow, DamageWait} {
-		s := newStand(t, h264URL, func(c *Config) { patient(c); c.Damage = damage })
+		s := newStand(t, h264URL, func(c *Config) { c.MaxLatency, c.Damage = time.Minute, damage })
 		for n := range 10 {
 			s.frame(home, 7, n, n == 0)
 		}
 		s.take()
 		s.frame(home, 7, 10, false, 1, 2)
+		s.now = s.now.Add(1989 * 16666667)
 		for n := 2000; n < 2010; n++ {
 			s.frame(home, 7, n, n == 2005)
 		}

@@ -129,11 +129,7 @@ func (b *Buffer[T]) Insert(seq uint16, at media.Instant, v T) (Verdict, int64) {
 	n := clock.Unwrap(uint64(seq), 16, b.top)
 	switch {
 	case n > b.top+maxDropout || n < b.next-maxMisorder && n < b.top-maxMisorder:
-		if int64(seq) != b.strange {
-			b.strange = int64(seq+1) & 0xffff
-			return Strange, n
-		}
-		return Jumped, n // RFC 3550, A.1: two in a row make a new sequence
+		return b.Doubt(seq), n
 	case n < b.next:
 		s := &b.slots[n&b.mask]
 		if s.seq == n {
@@ -165,6 +161,25 @@ func (b *Buffer[T]) Insert(seq uint16, at media.Instant, v T) (Verdict, int64) {
 	b.held++
 	b.top = max(b.top, n)
 	return Taken, n
+}
+
+// Doubt takes a packet instead of Insert whose number is near, and which is of another
+// sequence all the same, as something else says: it is strange, or the sequence has jumped.
+// Source: RFC 3550, A.1: two in a row make a new sequence.
+func (b *Buffer[T]) Doubt(seq uint16) Verdict {
+	if int64(seq) != b.strange {
+		b.strange = int64(seq+1) & 0xffff
+		return Strange
+	}
+	return Jumped
+}
+
+// Ahead is how far a number is ahead of the highest one; 0 before the first packet.
+func (b *Buffer[T]) Ahead(seq uint16) int64 {
+	if !b.started {
+		return 0
+	}
+	return clock.Unwrap(uint64(seq), 16, b.top) - b.top
 }
 
 // learn notes how long after it was overtaken packet n came.

@@ -93,6 +93,22 @@ func (c *Clock) begin(ts int64, at media.Instant) {
 // nominal is when ts would be due by the sender's clock alone, ns since the beginning.
 func (c *Clock) nominal(ts int64) float64 { return float64(ts-c.origin) * c.tick }
 
+// Far reports whether a packet of timestamp ts that came at an instant is of another timeline,
+// if the next one confirms it.
+func (c *Clock) Far(ts int64, at media.Instant) bool {
+	if !c.started || at.Sub(c.last) > clockSilence {
+		return false
+	}
+	t := float64(at - c.at)
+	return math.Abs(t-c.nominal(ts)-c.line(t)) > clockJump
+}
+
+// Restart begins another timeline at ts, keeping the drift.
+func (c *Clock) Restart(ts int64, at media.Instant) {
+	c.restart(ts, at)
+	c.last = at
+}
+
 // Observe says that a packet of timestamp ts came at an instant. Restarted says that the
 // timestamps are of another timeline from here on.
 func (c *Clock) Observe(ts int64, at media.Instant) (restarted bool) {
