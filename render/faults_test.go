@@ -29,7 +29,9 @@ var faults struct {
 	calls  int                        // so far
 	fail   int                        // which of them fails, from 1
 	failed string
-	refuse int // so many presents are out of date
+	refuse int // so many presents are answered so
+	answer vk.Result
+	made   map[string]int // objects so far, by the function that made them
 }
 
 // made are the functions that make an object, with what destroys it and how many arguments
@@ -73,8 +75,7 @@ func hook(name string) uintptr {
 		faults.Unlock()
 		r := dl.Call(fn, a, b, c, d, e, f)
 		if refuse {
-			outOfDate := vk.ERROR_OUT_OF_DATE_KHR // the wait for its semaphore counts all the same
-			return uintptr(outOfDate)
+			return uintptr(faults.answer) // the wait for its semaphore counts all the same
 		}
 		if makes && vk.Result(r) >= 0 {
 			h := dl.Load[uint64]([]uintptr{a, b, c, d, e, f}[m.out], 0)
@@ -83,6 +84,7 @@ func hook(name string) uintptr {
 				faults.live[m.destroy] = map[uint64]bool{}
 			}
 			faults.live[m.destroy][h] = true
+			faults.made[name]++
 			faults.Unlock()
 		}
 		return r
@@ -107,7 +109,7 @@ func withFaults(d *gpu.Device) {
 	if first {
 		faults.hooks = map[string]uintptr{}
 	}
-	faults.driver, faults.live = map[string]uintptr{}, map[string]map[uint64]bool{}
+	faults.driver, faults.live, faults.made = map[string]uintptr{}, map[string]map[uint64]bool{}, map[string]int{}
 	k := reflect.ValueOf(d.Commands).Elem()
 	put := func(name string, make func(string) uintptr) {
 		f := k.FieldByName("Pfn" + name)
@@ -136,11 +138,12 @@ func arm(n int) {
 	faults.Unlock()
 }
 
-// refuse lets the next n presents be out of date.
-func refuse(n int) {
+// respond lets the next n presents return r, and says how many swapchains have been made.
+func respond(n int, r vk.Result) (swapchains int) {
 	faults.Lock()
-	faults.fail, faults.refuse = 0, n
-	faults.Unlock()
+	defer faults.Unlock()
+	faults.fail, faults.refuse, faults.answer = 0, n, r
+	return faults.made["CreateSwapchainKHR"]
 }
 
 // left describes what was made and is still there, and says which call failed, "" for none.
@@ -309,11 +312,11 @@ func TestOutOfDate(t *testing.T) {
 	if err := present(1); err != nil {
 		t.Fatal(err)
 	}
-	refuse(2)
+	respond(2, vk.ERROR_OUT_OF_DATE_KHR)
 	if err := present(2); !errors.Is(err, media.ErrOutOfDate) {
 		t.Errorf("Present: %v", err)
 	}
-	refuse(1)
+	respond(1, vk.ERROR_OUT_OF_DATE_KHR)
 	if err := present(3); err != nil { // taken at the second try
 		t.Error(err)
 	}
@@ -332,5 +335,50 @@ func TestOutOfDate(t *testing.T) {
 	}
 	if !slices.Equal(reported, []uint64{1, 3}) {
 		t.Errorf("reported as shown: %v", reported)
+	}
+}
+
+// TestSuboptimalForGood: a driver to which nothing is ever right, because the display is
+// turned or another GPU's, is not given a new swapchain for each frame; one that is content
+// again has a new say.
+func TestSuboptimalForGood(t *testing.T) {
+	d, open := sharedWindow(t)
+	withFaults(d)
+	p := newPool(t, 2, 64*1024)
+	c := &fakeClock{now: 1}
+	w, err := NewWindow(Config{On: d, Pool: p, Now: c.Now}, open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	play := func(frames int) {
+		t.Helper()
+		for i := range frames {
+			c.now += 1_000_000
+			if err := w.Begin(0); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Present(&media.Scheduled{Frame: newFrame(t, p, media.I420, 32, 16, 1), Number: uint64(i + 1)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.r.wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	play(2)
+	for range 2 {
+		before := respond(30, vk.SUBOPTIMAL_KHR)
+		play(30)
+		if n := respond(0, vk.SUCCESS) - before; n != maxSuboptimal {
+			t.Errorf("%d swapchains for 30 frames, want %d", n, maxSuboptimal)
+		}
+		play(2)
+	}
+	w.stale = true // by a change of size or whatever else
+	before := respond(1, vk.SUBOPTIMAL_KHR)
+	play(1)
+	if n := respond(0, vk.SUCCESS) - before; n != 1 {
+		t.Errorf("%d swapchains for one that did not fit", n)
 	}
 }

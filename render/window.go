@@ -35,11 +35,12 @@ type Window struct {
 	surface vk.SurfaceKHR
 	chain   swapchain
 
-	stale    bool // the swapchain must be made anew before the next frame
-	acquired bool
-	index    uint32 // of the acquired image
-	t        target
-	p        pending // of the frame being presented; here, because interfaces take its address
+	stale      bool // the swapchain must be made anew before the next frame
+	suboptimal int  // how often in a row that was because the driver called it suboptimal
+	acquired   bool
+	index      uint32 // of the acquired image
+	t          target
+	p          pending // of the frame being presented; here, because interfaces take its address
 
 	offered []media.PresentMode
 	depth   pace.SwapDepth
@@ -300,7 +301,10 @@ func (w *Window) acquire(timeout uint64) error {
 		r := w.chain.acquire(w.r, timeout, &w.index)
 		switch {
 		case r == vk.SUCCESS || r == vk.SUBOPTIMAL_KHR:
-			w.acquired, w.stale = true, r == vk.SUBOPTIMAL_KHR
+			w.acquired = true
+			if r == vk.SUBOPTIMAL_KHR {
+				w.improve()
+			}
 			w.pace()
 			return nil
 		case r == vk.TIMEOUT || r == vk.NOT_READY:
@@ -440,10 +444,27 @@ func (w *Window) present(p *pending) vk.Result {
 			w.commits.Committed()
 		}
 	}
-	if res == vk.SUBOPTIMAL_KHR || res == vk.ERROR_OUT_OF_DATE_KHR {
+	switch res {
+	case vk.SUBOPTIMAL_KHR:
+		w.improve()
+	case vk.ERROR_OUT_OF_DATE_KHR:
 		w.stale = true
+	case vk.SUCCESS:
+		w.suboptimal = 0
 	}
 	return res
+}
+
+// maxSuboptimal is how many swapchains in a row are made because the one before was
+// suboptimal. Some drivers say that of every one: of a display that is turned, say.
+const maxSuboptimal = 3
+
+// improve has the swapchain made anew, unless the last few were no better.
+func (w *Window) improve() {
+	if !w.stale && w.suboptimal < maxSuboptimal {
+		w.suboptimal++
+		w.stale = true
+	}
 }
 
 // Feedback pops what is known about the oldest presented frame.
