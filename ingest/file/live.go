@@ -204,7 +204,7 @@ func explainNetwork(err error, n network, limit time.Duration) error {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		hint = "the server broke the connection off"
 	case errors.Is(err, syscall.ETIMEDOUT):
-		hint = "the machine does not answer: is the address right, and does a firewall let this through?"
+		hint = "no answer came in time: is the address right, is the server well, and does a firewall let this through?"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		hint = "there is no way to that machine: is the address right, and this one on the network?"
 	case errors.Is(err, syscall.EADDRINUSE):

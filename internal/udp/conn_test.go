@@ -142,9 +142,9 @@ func TestDeadline(t *testing.T) {
 		if _, err := dial(t, c).Write([]byte("here")); err != nil {
 			t.Fatal(err)
 		}
-		for {
+		for end := soon(); ; {
 			n, err := c.Receive(pkts, 1)
-			if err == media.ErrAgain && rt.Now() < soon() {
+			if err == media.ErrAgain && rt.Now() < end {
 				continue
 			}
 			if n != 1 || err != nil || string(pkts[0].Data) != "here" {
