@@ -101,12 +101,12 @@ test-generate: .cache/testsum
 # One package at a time (-p 1): some play in real time, and two cores are few. Up to
 # three tests that fail are run once more, each by itself; see internal/ci/testsum.
 test-unit: .cache/testsum
-	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 10m $(TESTFLAGS) ./...
+	@$(TESTSUM) gotest unit -- $(GO) test -p 1 -timeout 20m $(TESTFLAGS) ./...
 
 test-race: .cache/testsum
 	@if command -v gcc >/dev/null; then \
 		CGO_ENABLED=1 $(GO) build -race $(RACE:%=./%/...); \
-		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -p 1 -timeout 10m $(TESTFLAGS) $(RACE:%=./%/...); \
+		CGO_ENABLED=1 $(TESTSUM) gotest race -- $(GO) test -race -p 1 -timeout 20m $(TESTFLAGS) $(RACE:%=./%/...); \
 	else $(TESTSUM) skip race "needs gcc (the race detector is linked with cgo)"; fi
 
 test-fuzz: .cache/testsum
