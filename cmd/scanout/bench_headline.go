@@ -91,7 +91,7 @@ func benchHeadline(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			}
 		}
 	}
-	t.note("Played in a loop for %v on an offscreen target, at the clip's frame rate, on a simulated display of that rate. CPU is the whole process's, from the first second on; "+
+	t.note("Played in a loop for %v on an offscreen target, at the clip's frame rate, on a simulated display of that rate. CPU is the whole process's; it and the counts of pictures are from the first second on; "+
 		"presenting, rest of Go and driver are shares of its threads, the first of those on which pictures were presented; wake-ups are voluntary switches of all threads. "+
 		"Latency is from submission to the vblank at which a picture is visible. RTP is sent by another process, whose CPU does not count, and received with balanced latency. "+
 		"The GPU's state is the driver's (NVML) at the end of each row.", o.Duration)
@@ -138,7 +138,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 		return err
 	}
 	var m0, m1 runtime.MemStats
-	before, shown, switches := rt.Threads(), presented(ps), voluntarySwitches() // all allocate
+	before, c0, switches := rt.Threads(), count(ps), voluntarySwitches() // all allocate
 	runtime.ReadMemStats(&m0)
 	cpu, start := rt.ProcessCPU().Total(), clock.Now()
 	if err := sleepUntil(ctx, ends, o.Duration); err != nil {
@@ -148,9 +148,9 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 	used := rt.ProcessCPU().Total() - cpu
 	runtime.ReadMemStats(&m1)
 	switches = voluntarySwitches() - switches
-	frames, after := presented(ps)-shown, rt.Threads()
+	c1, after := count(ps), rt.Threads()
 	load := meter.load()
-	var late, missed, dropped int64
+	frames := c1.presented - c0.presented
 	var latency, age player.Distribution
 	name := ""
 	for _, p := range ps {
@@ -158,7 +158,6 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 			return err
 		}
 		s := p.Stats()
-		late, missed, dropped = late+s.Late, missed+s.Missed, dropped+s.Dropped
 		latency, age = worst(latency, s.Latency), worst(age, s.Age)
 		name = s.Decoder + ", " + s.Renderer
 		if s.Fallbacks > 0 {
@@ -180,7 +179,7 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 		}
 	}
 	row := []any{filepath.Base(path), n, r.name, percent(used), percent(shares[0]), percent(shares[1]), percent(shares[2]),
-		round(float64(switches) / float64(max(frames, 1))), float64(frames) / wall.Seconds(), missed, late, dropped,
+		round(float64(switches) / float64(max(frames, 1))), float64(frames) / wall.Seconds(), c1.missed - c0.missed, c1.late - c0.late, c1.dropped - c0.dropped,
 		milliseconds(latency.P50), milliseconds(latency.P99), milliseconds(latency.Max), "–", "–", "–"}
 	if r.rtp { // a file is read long before
 		row = append(row[:len(row)-3], milliseconds(age.P50), milliseconds(age.P99), milliseconds(age.Max))
@@ -193,11 +192,15 @@ func (t *benchTable) headline(ctx context.Context, o *benchOptions, path string,
 // headlineThreads gives each of n software decoders its share of the machine.
 func headlineThreads(n int) int { return max(1, min(runtime.NumCPU()/n, 8)) }
 
-func presented(ps []*player.Player) (n int64) {
+// pictureCounts are counts of pictures of several players.
+type pictureCounts struct{ presented, missed, late, dropped int64 }
+
+func count(ps []*player.Player) (c pictureCounts) {
 	for _, p := range ps {
-		n += p.Stats().Presented
+		s := p.Stats()
+		c.presented, c.missed, c.late, c.dropped = c.presented+s.Presented, c.missed+s.Missed, c.late+s.Late, c.dropped+s.Dropped
 	}
-	return n
+	return c
 }
 
 // sleepUntil waits for d, unless playback ends before.
