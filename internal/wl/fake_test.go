@@ -111,8 +111,11 @@ func (c *fakeCompositor) number(list *[]uint32, i int) uint32 {
 }
 
 // takes says that commit i was taken up.
-func (c *fakeCompositor) takes(i int) {
-	c.send(c.number(&c.taken, i), 0, uint32(uint64(rt.Now())/1e6))
+func (c *fakeCompositor) takes(i int) { c.took(i, 0) }
+
+// took says that it was, some time ago.
+func (c *fakeCompositor) took(i int, ago time.Duration) {
+	c.send(c.number(&c.taken, i), 0, uint32(uint64(rt.Now().Add(-ago))/1e6))
 }
 
 func (c *fakeCompositor) presents(i int, at media.Instant, refresh uint32, seq uint64, flags uint32) {
@@ -221,6 +224,27 @@ func TestAnswers(t *testing.T) {
 	}
 	if f.Queued() != 0 || f.Refresh() != 0 || f.Source() != media.PresentWayland {
 		t.Errorf("%d queued, refresh %v, %v", f.Queued(), f.Refresh(), f.Source())
+	}
+}
+
+// TestCallbacksInOrder: commits that were taken up are stamped in order, however late that is
+// seen, and whatever their callbacks say.
+func TestCallbacksInOrder(t *testing.T) {
+	c, f := watch(t, unix.CLOCK_MONOTONIC)
+	ago := []time.Duration{2 * time.Second, 900 * time.Millisecond, 900 * time.Millisecond, 0, time.Millisecond, time.Hour}
+	for i := range ago {
+		f.ask(media.Presented{Number: uint64(i)})
+	}
+	for i, d := range ago {
+		c.took(i, d)
+	}
+	last := media.Instant(0)
+	for i := range ago {
+		p := f.next(t)
+		if p.Number != uint64(i) || p.Source != media.PresentCallback || p.Actual <= last || p.Actual > rt.Now() {
+			t.Errorf("commit %d, after one at %d: %+v", i, last, p)
+		}
+		last = p.Actual
 	}
 }
 

@@ -40,6 +40,7 @@ type Feedback struct {
 	queued      int // commits whose frame callback is outstanding
 	answered    bool
 	mute        bool // the compositor offers the protocol and never answers
+	lastTaken   media.Instant
 
 	// Memory that C writes, on the heap with this struct.
 	in   inbox
@@ -339,7 +340,9 @@ func (f *Feedback) handle(e *event) {
 		switch e.target {
 		case m.callback:
 			f.c.Call(f.l.destroy, m.callback)
-			m.callback, m.taken = 0, f.stamp(uint32(e.args[0]))
+			// Two that come at once may have the same stamp, or one that is too old to count.
+			f.lastTaken = max(f.stamp(uint32(e.args[0])), f.lastTaken+1)
+			m.callback, m.taken = 0, f.lastTaken
 			f.queued--
 			return
 		case m.feedback:

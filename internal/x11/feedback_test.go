@@ -87,7 +87,7 @@ func TestEveryCopyIsAnswered(t *testing.T) {
 	if r := f.Refresh(); r < 10*time.Millisecond || r > 25*time.Millisecond {
 		t.Errorf("refresh %v; Xvfb pretends to be of 60 Hz", r)
 	}
-	if n := testing.AllocsPerRun(3, func() { show(100) }); n > 0 {
+	if n := testing.AllocsPerRun(20, func() { show(100) }); n > 0 {
 		t.Errorf("%v allocations a picture", n)
 	}
 	f.Request(&media.Presented{})
