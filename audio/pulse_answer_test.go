@@ -1,6 +1,8 @@
 package audio
 
 import (
+	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -172,5 +174,32 @@ func TestPulseLosesCount(t *testing.T) {
 	}
 	if p.astray != 0 || p.credit.Load() != 0 {
 		t.Errorf("suspended: %d bytes astray, %d to be sent", p.astray, p.credit.Load())
+	}
+}
+
+// TestPulseResumes checks that the feeder notices when the sound goes on after a pause: it
+// then asks at once where the stream is, and not when it would have asked of a paused one.
+func TestPulseResumes(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	go func() { _, _ = io.Copy(io.Discard, there) }()
+	p := &pulse{cfg: &Config{Channels: 2, Now: (&fakeClock{t: 1e9}).now}, ring: newRing(1 << 12), wake: make(chan struct{}, 1),
+		wire: wire{conn: here, out: make([]byte, headerSize, 1<<12)}, want: control{volume: 1}, done: control{volume: 1}}
+	for i, c := range []struct {
+		change  func()
+		resumed bool
+	}{
+		{func() {}, false},
+		{func() { p.pause(true) }, false},
+		{p.flush, false},
+		{func() { p.pause(false) }, true},
+		{func() {}, false},
+		{func() { p.pause(true); p.pause(false) }, false}, // the server was not told
+		{func() { p.gain(0.5, true) }, false},
+	} {
+		c.change()
+		if resumed, err := p.control(); err != nil || resumed != c.resumed {
+			t.Errorf("change %d: resumed %v, %v; want %v", i, resumed, err, c.resumed)
+		}
 	}
 }

@@ -25,7 +25,11 @@ func (p *pulse) feed() {
 		case <-next.C:
 			due = true
 		}
-		err := p.control()
+		resumed, err := p.control()
+		if resumed {
+			// The question of a paused stream may be far off, and pictures wait for the answer.
+			next.Reset(pollFast)
+		}
 		for more := true; more && err == nil; {
 			more, err = p.send(buf)
 		}
@@ -46,8 +50,9 @@ func (p *pulse) feed() {
 	}
 }
 
-// control sends what changed of the state that the Sink wants.
-func (p *pulse) control() error {
+// control sends what changed of the state that the Sink wants; resumed when the sound goes on
+// after a pause.
+func (p *pulse) control() (resumed bool, err error) {
 	p.mu.Lock()
 	want, epoch, done := p.want, p.epoch, p.done
 	drain := p.drain
@@ -59,24 +64,25 @@ func (p *pulse) control() error {
 		if want.flushes != done.flushes {
 			p.ring.dropTo(want.flushAt)
 			if err := p.wire.streamCommand(proto.OpFlushPlaybackStream, stream); err != nil {
-				return fmt.Errorf("flush: %w", err)
+				return false, fmt.Errorf("flush: %w", err)
 			}
 		}
 		if want.paused != done.paused {
 			if err := p.wire.switchCommand(proto.OpCorkPlaybackStream, stream, want.paused); err != nil {
-				return fmt.Errorf("pause: %w", err)
+				return false, fmt.Errorf("pause: %w", err)
 			}
 		}
 		if want.volume != done.volume {
 			if err := p.wire.volume(input, p.cfg.Channels, want.volume); err != nil {
-				return fmt.Errorf("set the volume: %w", err)
+				return false, fmt.Errorf("set the volume: %w", err)
 			}
 		}
 		if want.muted != done.muted {
 			if err := p.wire.switchCommand(proto.OpSetSinkInputMute, input, want.muted); err != nil {
-				return fmt.Errorf("mute: %w", err)
+				return false, fmt.Errorf("mute: %w", err)
 			}
 		}
+		resumed = done.paused && !want.paused
 		p.mu.Lock()
 		if want.flushes != done.flushes {
 			p.sent, p.read, p.drained, p.astray = 0, 0, 0, 0
@@ -92,10 +98,10 @@ func (p *pulse) control() error {
 	}
 	if drain {
 		if err := p.wire.streamCommand(proto.OpDrainPlaybackStream, stream); err != nil {
-			return fmt.Errorf("drain: %w", err)
+			return false, fmt.Errorf("drain: %w", err)
 		}
 	}
-	return nil
+	return resumed, nil
 }
 
 // send sends what the server has asked for, at most a buffer's worth; more is true when
