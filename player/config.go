@@ -187,8 +187,10 @@ type Config struct {
 	// Started is when the program started, for first_picture_ms; 0: when Open was called.
 	Started media.Instant
 
-	// In tests: what stands between the player and the source, and the software decoder.
+	// In tests: what stands between the player and the source, the software decoder, and the
+	// audio device.
 	aroundSource  func(Source) Source
+	aroundAudio   func(AudioSink) AudioSink
 	aroundDecoder func(VideoDecoder) VideoDecoder
 }
 

@@ -301,7 +301,10 @@ func (p *Player) openAudio() error {
 		return nil
 	}
 	p.asink = s
-	s.Pause(true)
+	if around := p.cfg.aroundAudio; around != nil {
+		p.asink = around(s)
+	}
+	p.asink.Pause(true)
 	p.applyVolume()
 	if p.src == nil {
 		return nil

@@ -328,8 +328,10 @@ const (
 	alignFrom = 10 * time.Millisecond
 )
 
-// begin writes the silence by which the sound begins together with a refresh; false when
-// playback ends or a seek has made it pointless.
+// begin writes the silence that comes before the sound: without it the pictures behind the
+// first one would be late by when the device says where it is. It is longer by what lets the
+// sound begin together with a refresh. False when playback ends or a seek has made it
+// pointless.
 func (o *audioOut) begin(count func(time.Duration) int) bool {
 	p := o.p
 	for p.aligns.Load() == alignUnknown { // no output yet
@@ -337,10 +339,10 @@ func (o *audioOut) begin(count func(time.Duration) int) bool {
 			return false
 		}
 	}
-	if p.aligns.Load() == alignOff {
-		return true
-	}
 	o.mark(o.next - soundLead)
+	if p.aligns.Load() == alignOff {
+		p.line.align(o.serial, 0) // also when the display says more from now on
+	}
 	if !o.fill(count(soundLead)) {
 		return false
 	}
