@@ -432,8 +432,22 @@ func (s *presenter) round() (done bool, err error) {
 // retake is from how long a wait for the display on the choice of a frame is made again.
 const retake = time.Millisecond
 
+// redrawAhead is from how long before the next picture on it is worth drawing the one on the
+// screen again.
+const redrawAhead = 100 * time.Millisecond
+
 // hasWork reports whether a frame may be shown soon anyway.
-func (s *presenter) hasWork() bool { return s.hasHead && !s.paused }
+func (s *presenter) hasWork() bool {
+	if !s.hasHead || s.paused {
+		return false
+	}
+	if !s.started {
+		return true
+	}
+	f := s.head.frame
+	due, ok := s.moment(&s.head, s.p.mediaTime(f.PTS, f.Timebase))
+	return ok && due.Sub(clock.Now()) < redrawAhead
+}
 
 // shownSerial reports whether a picture of this serial is on the screen: a seek while
 // paused shows where it led.

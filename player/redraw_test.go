@@ -64,3 +64,23 @@ func TestRedrawWhenOutOfDate(t *testing.T) {
 		t.Errorf("drawn again %d times, want 3", n)
 	}
 }
+
+// TestRedrawOfSlides: a window whose size changes is drawn again although there is a next
+// picture, when that is seconds away.
+func TestRedrawOfSlides(t *testing.T) {
+	p, err := Open(context.Background(), Config{Media: "pattern:size=64x64,rate=1/60,duration=600s", Audio: AudioNull, Output: OutputNull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s := &resizingSink{lossySink: lossySink{t: t}}
+	p.newSink = func() (VideoSink, error) { return s, nil }
+	p.Play()
+	if err := avtest.Eventually(func() bool { return p.Stats().Presented > 0 && p.fq.Len() > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	s.expose.Store(true)
+	if err := avtest.Eventually(func() bool { return s.redrawn.Load() > 0 }); err != nil {
+		t.Errorf("not drawn again: %v", err)
+	}
+}
