@@ -170,6 +170,8 @@ func (s *Source) connect(local bool) error {
 	switch {
 	case late != nil:
 		err = late
+	case err != nil && s.interrupt.Endless():
+		err = errTalk
 	case err != nil && s.interrupt.Circle():
 		err = errCircle
 	}

@@ -197,7 +197,7 @@ func explainNetwork(err error, n network, limit time.Duration) error {
 		return fmt.Errorf("nothing playable came within %v: is the sender running, does it send to this port, and does a firewall let it through?", limit)
 	case err == errLate:
 		return fmt.Errorf("no answer that could be played within %v: is this the right address, and is the server well?", limit)
-	case err == errBloat, err == errCircle:
+	case err == errBloat, err == errCircle, err == errTalk:
 		return err
 	case errors.Is(err, syscall.ECONNREFUSED):
 		hint = "nothing listens there: is the server running, and is the port right?"

@@ -32,6 +32,7 @@ const (
 var (
 	errLate   = errors.New("timed out")
 	errCircle = errors.New("its playlists name ever more playlists, in a circle perhaps: refused")
+	errTalk   = errors.New("it answers on and on and describes nothing, with redirects in a circle perhaps: refused")
 	errBloat  = errors.New("what it sends to describe itself is larger than that of any stream: refused as hostile or broken")
 )
 

@@ -70,7 +70,7 @@ func (c *Calls) NewFormatContext(in *Interrupt) FormatContext {
 // Ownership: frees ctx on error.
 func (c *Calls) OpenInput(ctx FormatContext, in *Interrupt, url string, options Dictionary) error {
 	c.out[0] = uint64(ctx)
-	done := c.countOpens(ctx, in)
+	done := c.countOpens(ctx, in, url)
 	r := c.withStrings(c.fn.openInput, []uintptr{c.addr(0), hole, 0, dl.Addr(options.p)}, url)
 	runtime.KeepAlive(options.p)
 	err := check(r)

@@ -3,7 +3,7 @@
 package libav
 
 // interruptPC is the address of the interrupt callback in assembly: it returns Stop of the
-// [Interrupt] that its argument points to. libavformat asks before each read; assembly makes that
+// [Interrupt] that its argument points to, or over. libavformat asks before each read; assembly makes that
 // cost nothing and allocate nothing.
 var interruptPC uintptr
 

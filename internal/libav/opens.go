@@ -19,19 +19,27 @@ import (
 // (http_persistent of hls) is switched off only after so many looks at Stop as opening a
 // hundred playlists takes, and on again when the call has ended.
 //
+// RTSP opens its connections without asking. There the looks themselves are counted, of which
+// each byte of an answer's headers takes some: a server that redirects in circles, or answers
+// without end, has had its say after so many. So has one of HTTP whose headers do not end,
+// which is read as fast as it sends: they are counted while a file is being opened.
+//
 // Ownership: libavformat holds its address until the context is closed.
 type Interrupt struct {
 	// Stop ends blocking calls with ErrExit when it is other than 0.
 	Stop atomic.Int32
-	// The assembly counts looks down and writes 0 to what persistent points to (C memory)
-	// when none is left; nothing where persistent is 0.
-	looks      int32
-	persistent uintptr
-	was        int32 // what persistent pointed to
+	// The assembly counts looks down and writes value to what target points to when none is
+	// left; nothing where target is 0. That is C memory (persistent), or over.
+	looks  int32
+	value  int32
+	over   int32 // as Stop, of the call under way
+	target uintptr
+	was    int32 // what target pointed to
 
 	lib      *Lib
 	opened   int
 	circle   bool
+	endless  bool
 	original uintptr // io_open
 }
 
@@ -39,6 +47,12 @@ const (
 	// persistentLooks is how often Stop is looked at before playlists are counted: 7 times
 	// for a small one.
 	persistentLooks = 1000
+	// talkLooks is how often Stop is looked at before an RTSP server has said too much: 600
+	// times for one stream, 12,000 for 64, 260 for a redirect.
+	talkLooks = 1 << 17
+	// openLooks is the same for one file, whose server has to have said what it sends by then:
+	// there are two for 4 KiB of HTTP, and ten a second while nothing comes.
+	openLooks = 1 << 13
 	// mostOpened is how many files one call may open to open one: a playlist names some
 	// dozens at most, and a segment of each is opened.
 	mostOpened = 1000
@@ -48,14 +62,32 @@ const (
 
 // What the assembly relies on.
 var (
-	_ [unsafe.Offsetof(Interrupt{}.Stop)]struct{}           = [0]struct{}{}
-	_ [unsafe.Offsetof(Interrupt{}.looks) - 4]struct{}      = [0]struct{}{}
-	_ [unsafe.Offsetof(Interrupt{}.persistent) - 8]struct{} = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.Stop)]struct{}        = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.looks) - 4]struct{}   = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.value) - 8]struct{}   = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.over) - 12]struct{}   = [0]struct{}{}
+	_ [unsafe.Offsetof(Interrupt{}.target) - 16]struct{} = [0]struct{}{}
 )
 
 // Circle reports whether the last OpenInput was refused files because it opened ever more
 // of them.
 func (in *Interrupt) Circle() bool { return in.circle }
+
+// Endless reports whether the last OpenInput, or the opening of a file in it, was ended because
+// a server answered without end, perhaps by redirects in a circle.
+func (in *Interrupt) Endless() bool { return in.endless }
+
+// listen counts looks down from n; the function that it returns ends that and goes on with what
+// was counted before.
+func (in *Interrupt) listen(n int32) (done func()) {
+	looks, value, target := in.looks, in.value, in.target
+	in.looks, in.value, in.over = n, 1, 0
+	in.target = dl.Addr(in) + unsafe.Offsetof(in.over)
+	return func() {
+		in.endless = in.endless || in.over != 0
+		in.looks, in.value, in.target, in.over = looks, value, target, 0
+	}
+}
 
 // opening holds what is being opened, by the address of its AVFormatContext, and
 // libavformat's own io_open.
@@ -68,10 +100,14 @@ var opening struct {
 // openCallback is made once for the process, because callbacks are never freed.
 var openCallback = sync.OnceValue(func() uintptr { return dl.NewCallback(openFile) })
 
-// countOpens counts what is opened until the function that it returns is called: with true
+// countOpens counts what url leads to until the function that it returns is called: with true
 // while ctx is still there.
-func (l *Lib) countOpens(ctx FormatContext, in *Interrupt) (done func(open bool)) {
-	in.lib, in.opened, in.circle, in.persistent = l, 0, false, 0
+func (l *Lib) countOpens(ctx FormatContext, in *Interrupt, url string) (done func(open bool)) {
+	in.lib, in.opened, in.circle, in.endless, in.target, in.over = l, 0, false, false, 0, 0
+	if strings.HasPrefix(url, "rtsp") { // rtsps, too
+		done := in.listen(talkLooks)
+		return func(bool) { done() }
+	}
 	at := l.ioOpenAt(ctx)
 	if at == 0 {
 		return func(bool) {} // time bounds it
@@ -90,11 +126,11 @@ func (l *Lib) countOpens(ctx FormatContext, in *Interrupt) (done func(open bool)
 		opening.Unlock()
 		if open {
 			dl.Store(uintptr(ctx), at, in.original)
-			if in.persistent != 0 {
-				dl.Store(in.persistent, 0, in.was)
+			if in.target != 0 {
+				dl.Store(in.target, 0, in.was)
 			}
 		}
-		in.persistent = 0
+		in.target = 0
 	}
 }
 
@@ -110,9 +146,10 @@ func openFile(ctx, pb, url, flags, options uintptr) uintptr {
 		in.circle = true
 		return refusedFile
 	}
-	if in.persistent == 0 {
+	if in.target == 0 {
 		in.limitPersistent(ctx)
 	}
+	defer in.listen(openLooks)()
 	return dl.Call(in.original, ctx, pb, url, flags, options)
 }
 
@@ -125,7 +162,7 @@ func (in *Interrupt) limitPersistent(ctx uintptr) {
 	}
 	if o := l.option(priv, "http_persistent"); o >= 0 {
 		at := priv + uintptr(o)
-		in.was, in.looks, in.persistent = dl.Load[int32](at, 0), persistentLooks, at
+		in.was, in.looks, in.value, in.target = dl.Load[int32](at, 0), persistentLooks, 0, at
 	}
 }
 

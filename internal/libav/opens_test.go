@@ -1,10 +1,15 @@
 package libav
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"os/exec"
 	"strings"
 	"sync/atomic"
@@ -59,7 +64,7 @@ func TestOpensAreCounted(t *testing.T) {
 		if n := playlists.Load(); in.Circle() != (name == "circle") || n > mostOpened+persistentLooks/5 || n < persistentLooks/6 {
 			t.Errorf("%s: circle %v after %d playlists", name, in.Circle(), n)
 		}
-		if in.persistent != 0 || len(opening.m) != 0 {
+		if in.target != 0 || len(opening.m) != 0 {
 			t.Errorf("%s: something is still counted", name)
 		}
 		if err != nil {
@@ -86,5 +91,64 @@ func TestOpensAreCounted(t *testing.T) {
 		if in.Circle() || in.opened > 2 {
 			t.Errorf("%s: %d files opened", url, in.opened)
 		}
+	}
+}
+
+// TestTalkIsCounted: a server of RTSP that redirects to itself is asked a number of times, and
+// what was counted for it does not end what is opened afterwards.
+func TestTalkIsCounted(t *testing.T) {
+	l := lib(t)
+	srv, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	var redirects atomic.Int32
+	go func() {
+		for {
+			conn, err := srv.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for r := textproto.NewReader(bufio.NewReader(conn)); ; {
+					request, err := r.ReadLine()
+					if err != nil {
+						return
+					}
+					h, err := r.ReadMIMEHeader()
+					if err != nil {
+						return
+					}
+					status, more := "200 OK", ""
+					if strings.HasPrefix(request, "DESCRIBE") {
+						redirects.Add(1)
+						status, more = "302 Found", "Location: rtsp://"+srv.Addr().String()+"/x\r\n"
+					}
+					fmt.Fprintf(conn, "RTSP/1.0 %s\r\nCSeq: %s\r\n%s\r\n", status, h.Get("CSeq"), more)
+				}
+			}()
+		}
+	}()
+	c, in := l.NewCalls(), new(Interrupt)
+	url := "rtsp://" + srv.Addr().String() + "/x"
+	for range 2 {
+		redirects.Store(0)
+		options := NewDictionary()
+		err := c.OpenInput(c.NewFormatContext(in), in, url, options)
+		l.FreeDictionary(options)
+		if n := redirects.Load(); err == nil || !in.Endless() || in.Circle() || n < 100 || n > talkLooks/100 {
+			t.Errorf("%v, endless %v, circle %v after %d redirects", err, in.Endless(), in.Circle(), n)
+		}
+		if in.target != 0 || in.over != 0 {
+			t.Error("something is still counted")
+		}
+	}
+	options := NewDictionary()
+	err = c.OpenInput(c.NewFormatContext(in), in, "/nonexistent/x.ts", options)
+	l.FreeDictionary(options)
+	if !errors.Is(err, fs.ErrNotExist) || in.Endless() {
+		t.Errorf("a file that is not there: %v, endless %v", err, in.Endless())
 	}
 }
