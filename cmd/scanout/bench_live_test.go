@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/scanout-av/scanout/internal/avtest"
 )
 
 // TestBenchLive plays two rows of the benchmark: the pictures' numbers and checksums are
@@ -23,20 +26,23 @@ func TestBenchLive(t *testing.T) {
 		clips[i] = c
 	}
 	for _, f := range []liveFault{{name: "nothing"}, {name: "source restart", restart: true}} {
-		r := &liveRun{fault: f, clips: clips, length: 4 * time.Second, dir: dir}
-		if err := r.run(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		t.Log(r.row()...)
-		if r.shown == 0 || r.whole == 0 || len(r.delays) == 0 {
-			t.Errorf("%s: %d shown, %d whole, %d delays: %+v", f.name, r.shown, r.whole, len(r.delays), r.stats.Live)
-		}
-		if l := r.stats.Live[0]; l.Lost == 0 && l.Skipped == 0 && r.stats.Fallbacks == 0 && r.whole < r.shown {
-			t.Errorf("%s: nothing was lost, and %d of %d pictures are not as they were sent", f.name, r.shown-r.whole, r.shown)
-		}
-		if f.restart && (r.recovery == 0 || r.stats.Live[0].Sources != 2) {
-			t.Errorf("%s: recovery %v, %+v", f.name, r.recovery, r.stats.Live[0])
-		}
+		avtest.Try(t, func() error {
+			r := &liveRun{fault: f, clips: clips, length: 4 * time.Second, dir: dir}
+			if err := r.run(context.Background()); err != nil {
+				return err
+			}
+			t.Log(r.row()...)
+			if r.shown == 0 || r.whole == 0 || len(r.delays) == 0 {
+				return fmt.Errorf("%s: %d shown, %d whole, %d delays: %+v", f.name, r.shown, r.whole, len(r.delays), r.stats.Live)
+			}
+			if l := r.stats.Live[0]; l.Lost == 0 && l.Skipped == 0 && r.stats.Fallbacks == 0 && r.whole < r.shown {
+				return fmt.Errorf("%s: nothing was lost, and %d of %d pictures are not as they were sent", f.name, r.shown-r.whole, r.shown)
+			}
+			if f.restart && (r.recovery == 0 || r.stats.Live[0].Sources != 2) {
+				return fmt.Errorf("%s: recovery %v, %+v", f.name, r.recovery, r.stats.Live[0])
+			}
+			return nil
+		})
 	}
 }
 

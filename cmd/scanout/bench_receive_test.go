@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -18,22 +20,26 @@ func TestBenchReceive(t *testing.T) {
 	}
 	for _, w := range receiveWays() {
 		for _, p := range receivePatterns[2:] {
-			m, err := receiveOnce(t.Context(), exe, &w, 50_000, 100*time.Millisecond, p.args)
-			if errors.Is(err, media.ErrNotSupported) {
-				continue
-			}
-			if err != nil {
-				t.Errorf("%s, %s: %v", w.name, p.name, err)
-				continue
-			}
-			// 4,500 packets are measured, unless some were lost.
-			if n := uint64(len(m.late)); m.lost == 0 && n < 4000 || m.cpu <= 0 || m.syscalls <= 0 {
-				t.Errorf("%s, %s: %d packets, %d lost, %v µs, %v calls", w.name, p.name, n, m.lost, m.cpu, m.syscalls)
-			}
-			// What the runtime allocates beside it does not count.
-			if strings.HasPrefix(w.name, "scanout") && m.allocs > 0.05 {
-				t.Errorf("%s, %s: %v allocations a packet", w.name, p.name, m.allocs)
-			}
+			// A machine that stands still loses packets, and what the runtime allocates then
+			// stands against few.
+			avtest.Try(t, func() error {
+				m, err := receiveOnce(t.Context(), exe, &w, 50_000, 100*time.Millisecond, p.args)
+				if errors.Is(err, media.ErrNotSupported) {
+					return nil
+				}
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", w.name, p.name, err)
+				}
+				// 4,500 packets are measured, unless some were lost.
+				if n := uint64(len(m.late)); m.lost == 0 && n < 4000 || m.cpu <= 0 || m.syscalls <= 0 {
+					return fmt.Errorf("%s, %s: %d packets, %d lost, %v µs, %v calls", w.name, p.name, n, m.lost, m.cpu, m.syscalls)
+				}
+				// What the runtime allocates beside it does not count.
+				if strings.HasPrefix(w.name, "scanout") && m.allocs > 0.05 {
+					return fmt.Errorf("%s, %s: %v allocations a packet", w.name, p.name, m.allocs)
+				}
+				return nil
+			})
 		}
 	}
 }
