@@ -42,7 +42,7 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 // deadline is how long any command here may take; reaching it is a hang.
-const deadline = 60 * time.Second
+const deadline = 2 * time.Minute
 
 // command is one run of the program.
 type command struct {

@@ -54,6 +54,9 @@ func TestSteady(t *testing.T) {
 				if n := p.Frames.Presented + p.Frames.Dropped; n != 240 || p.Frames.Decoded != 240 {
 					t.Errorf("%+v, want 240 pictures", p.Frames)
 				}
+				if p.Frames.Presented < 60 && try < 3 {
+					continue // the machine stood still
+				}
 				if p.Frames.Presented < 60 {
 					t.Fatalf("%d of 240 pictures were shown: too few to judge", p.Frames.Presented)
 				}
