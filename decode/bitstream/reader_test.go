@@ -3,8 +3,10 @@ package bitstream
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scanout-av/scanout/media"
@@ -216,11 +218,11 @@ func TestFraming(t *testing.T) {
 }
 
 func TestSampleAspect(t *testing.T) {
-	if w, h := SampleAspect(13); w != 160 || h != 99 {
-		t.Errorf("13 is %d:%d", w, h)
-	}
-	if w, h := SampleAspect(16); w != 2 || h != 1 {
-		t.Errorf("16 is %d:%d", w, h)
+	for i, want := range strings.Fields("1:1 12:11 10:11 16:11 40:33 24:11 20:11 32:11 80:33 18:11 15:11 64:33 160:99 4:3 3:2 2:1") {
+		w, h := SampleAspect(uint8(i + 1))
+		if got := fmt.Sprintf("%d:%d", w, h); got != want {
+			t.Errorf("%d is %s, want %s", i+1, got, want)
+		}
 	}
 	for _, idc := range []uint8{0, 17, ExtendedSAR} {
 		if w, h := SampleAspect(idc); w != 0 || h != 0 {

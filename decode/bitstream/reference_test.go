@@ -10,6 +10,8 @@ func TestReferred(t *testing.T) {
 	avcc := []byte{1, 100, 0, 40, 0xFF, 0xE0}
 	hvcc := make([]byte, 23)
 	hvcc[0], hvcc[21] = 1, 3
+	avcc2, hvcc2 := []byte{1, 100, 0, 40, 0xFD, 0xE0}, make([]byte, 23)
+	hvcc2[0], hvcc2[21] = 1, 0xFD
 	for _, c := range []struct {
 		name  string
 		codec media.Codec
@@ -25,6 +27,12 @@ func TestReferred(t *testing.T) {
 			[]bool{true, false, true, false, true}},
 		{"H.265, lengths", "hevc", hvcc, []string{"\x00\x00\x00\x03\x00\x01a", "\x00\x00\x00\x03\x02\x01a"}, []bool{false, true}},
 		{"H.265, layers", "hevc", nil, []string{"\x00\x00\x01\x00\x01a", "\x00\x00\x01\x00\x02a", "\x00\x00\x01\x00\x01a"}, []bool{false, false, true}},
+		{"H.264, lengths of two bytes", "h264", avcc2, []string{"\x00\x02\x01a", "\x00\x02\x21a", "\x00\x02\x05a\x00\x02\x45b", "\x00\x02\x06a\x00\x02\x02a"},
+			[]bool{false, true, true, false}},
+		{"H.265, lengths of two bytes", "hevc", hvcc2, []string{"\x00\x03\x00\x01a", "\x00\x03\x02\x01a", "\x00\x03\x1c\x01a", "\x00\x03\x1e\x01a", "\x00\x03\x20\x01a", "\x00\x03\x40\x01a", "\x00\x01\x00"},
+			[]bool{false, true, false, true, true, true, true}},
+		{"H.264, a configuration that ends early", "h264", avcc[:4], []string{"\x00\x00\x01\x01a"}, []bool{true}},
+		{"H.265, a configuration that ends early", "hevc", hvcc[:21], []string{"\x00\x00\x01\x00\x01a"}, []bool{true}},
 		{"VP9", "vp9", nil, []string{"\x82\x49"}, []bool{true}},
 		{"strange configuration", "h264", []byte{1}, []string{"\x00\x00\x01\x01a"}, []bool{true}},
 	} {
