@@ -377,3 +377,55 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("position %v", p)
 	}
 }
+
+// TestPauseKeepsPosition: the position does not move with Pause, with a correction or
+// without.
+func TestPauseKeepsPosition(t *testing.T) {
+	for _, sound := range []bool{false, true} {
+		m := NewMedia(MediaConfig{Start: time.Second}, 0)
+		if sound {
+			d := newDevice(7, 150)
+			d.base = time.Second
+			follow(m, d, 0, 10*second, 10*ms)
+		}
+		before := m.Position(10 * second)
+		if before < 10*time.Second {
+			t.Fatalf("sound %v: %v after 10 s", sound, before)
+		}
+		m.Pause(10 * second)
+		m.Pause(12 * second) // no effect
+		if p := m.Position(20 * second); p != before {
+			t.Errorf("sound %v: %v, was %v before the pause", sound, p, before)
+		}
+		m.Resume(20 * second)
+		if p := m.Position(20 * second); p != before {
+			t.Errorf("sound %v: %v, was %v before the pause, when it ends", sound, p, before)
+		}
+	}
+}
+
+// TestSeekEndsStall: a clock that stood because the device had run dry runs on from where a
+// seek puts it, without waiting for the device; and the device's drift stays known.
+func TestSeekEndsStall(t *testing.T) {
+	m := NewMedia(MediaConfig{}, 0)
+	d := newDevice(8, 180)
+	follow(m, d, 0, 10*second, 10*ms)
+	d.dry = 10 * second
+	follow(m, d, 10*second, 11*second, 10*ms)
+	if !m.Audio().Stalled {
+		t.Fatal("the device has run dry, and the clock does not know")
+	}
+	m.Seek(11*second, time.Minute, 1)
+	if p := m.Position(12 * second); p < time.Minute+999*ms || p > time.Minute+1001*ms {
+		t.Errorf("%v a second after a seek to a minute", p)
+	}
+	if _, ok := m.Instant(2 * time.Minute); !ok {
+		t.Error("the clock does not say when")
+	}
+	at := 12 * second
+	m.ObserveAudio(m.Position(at), at)
+	m.ObserveAudio(m.Position(at+Instant(10*ms)), at+Instant(10*ms))
+	if a := m.Audio(); math.Abs(a.DriftPPM-180) > 20 {
+		t.Errorf("a drift of %v ppm after two reports of the same device, was 180", a.DriftPPM)
+	}
+}
