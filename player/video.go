@@ -291,7 +291,8 @@ func (v *videoStage) leaveOut(now media.Instant) bool {
 		v.strain.see(now, now.Sub(max(pk.au.Received, v.began)) > p.maxLatency/2, p.vq.Len() == 0)
 		p.strained.Store(v.strain.on)
 	}
-	if v.referred.Look(pk.au.Data) || !p.strained.Load() {
+	strained := p.strained.Load()
+	if !strained && !v.referred.Remembers() || v.referred.Look(pk.au.Data) || !strained {
 		return false
 	}
 	p.traceSkip(&pk.au, media.DropUnneeded, now)

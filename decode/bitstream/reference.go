@@ -31,8 +31,12 @@ func NewReferred(codec media.Codec, extra []byte) Referred {
 	return r
 }
 
+// Remembers reports whether what Look says of a unit depends on the units before it: if not,
+// those that nobody asks about need not be looked at.
+func (r *Referred) Remembers() bool { return r.codec == "hevc" }
+
 // Look reports whether other pictures may refer to the picture of a unit. It must see every
-// unit of the stream.
+// unit of the stream where it remembers.
 func (r *Referred) Look(unit []byte) bool {
 	if r.codec != "h264" && r.codec != "hevc" {
 		return true
