@@ -98,8 +98,12 @@ func (v *Video) submit(au *media.AccessUnit, p *picture, im *image) error {
 	index := int(v.done.Next % inFlight)
 	j := &s.jobs[index]
 	if j.value != 0 {
-		// For as many as come next, since every wait costs a sleep.
-		if err := v.wait(j.value + uint64(max(1, min(v.cfg.Batch, inFlight/2))) - 1); err != nil {
+		until := j.value
+		if done, err := v.done.Done(v.c, until); err == nil && !done {
+			// For as many as come next, since every wait costs a sleep.
+			until += uint64(max(1, min(v.cfg.Batch, inFlight/2))) - 1
+		}
+		if err := v.wait(until); err != nil {
 			return err
 		}
 		v.results(s, index, 1)
