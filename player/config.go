@@ -91,8 +91,8 @@ type Config struct {
 	Media string
 	// Input is read for Media "-".
 	Input io.Reader
-	// RawFormat, RawWidth, RawHeight and RawRate describe headerless video from Input;
-	// without them it must be YUV4MPEG2.
+	// RawFormat, RawWidth, RawHeight and RawRate describe headerless video from Input or in
+	// the file that Media names; without them Input must be YUV4MPEG2.
 	RawFormat           media.PixelFormat
 	RawWidth, RawHeight int
 	RawRate             media.Rational

@@ -180,16 +180,17 @@ func (p *Player) openSource(ctx context.Context) error {
 	case cfg.Media == "-":
 		return p.openRaw(ctx)
 	}
-	if strings.HasSuffix(strings.ToLower(cfg.Media), ".y4m") && !strings.Contains(cfg.Media, "://") {
-		f, err := openFile(ctx, cfg.Media)
-		if err != nil {
-			var pe *fs.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
-			return fmt.Errorf("open %s: %w", cfg.Media, err)
+	if cfg.RawWidth > 0 && !strings.Contains(cfg.Media, "://") {
+		if _, err := p.openInput(ctx); err != nil {
+			return err
 		}
-		p.cfg.Input = f
+		return p.openRaw(ctx)
+	}
+	if strings.HasSuffix(strings.ToLower(cfg.Media), ".y4m") && !strings.Contains(cfg.Media, "://") {
+		f, err := p.openInput(ctx)
+		if err != nil {
+			return err
+		}
 		if err = p.openRaw(ctx); !errors.Is(err, media.ErrNotSupported) || p.raw == nil || !isRegular(f) {
 			return err
 		}
@@ -222,6 +223,20 @@ func (p *Player) openSource(ctx context.Context) error {
 	}
 	p.src, p.info = src, src.Info()
 	return nil
+}
+
+// openInput makes the file that cfg.Media names the raw source's input.
+func (p *Player) openInput(ctx context.Context) (*os.File, error) {
+	f, err := openFile(ctx, p.cfg.Media)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("open %s: %w", p.cfg.Media, err)
+	}
+	p.cfg.Input = f
+	return f, nil
 }
 
 func isRegular(f *os.File) bool {

@@ -73,6 +73,11 @@ func TestBadInput(t *testing.T) {
 		{"empty name, NAL units", command{args: []string{"probe", "--nal", ""}}, exitUsage, "the name is empty", 0},
 		{"empty name, to send", command{args: []string{"send", "", "rtp://127.0.0.1:9"}}, exitUsage, "the name is empty", 0},
 		{"no name", play("-o", "null", "--audio", "null", "--frames", "3", "--report", "-"), exitOK, "", 3},
+		{"no raw file", play("-o", "null", "--raw-size", "4x4", "no-such-file.yuv"), exitMedia, "scanout: open no-such-file.yuv: no such file", 0},
+		{"raw size of a pattern", play("-o", "null", "--raw-size", "4x4", "pattern:"), exitUsage, "--raw-size: pattern: says its size itself", 0},
+		{"raw size of Y4M", play("-o", "null", "--raw-size", "4x4", "no-such-file.y4m"), exitUsage, "says its size itself", 0},
+		{"seconds as a time", play("-o", "null", "--audio", "null", "--report", "-", "--timeout", "5", "--reconnect", "1:30", av), exitOK, "", 1},
+		{"trace and report to one", play("-o", "null", "--trace", "-", "--report", "-", av), exitUsage, "--report - and --trace - cannot share", 0},
 		{"two outputs to one", play("-o", "y4m:-", "--report", "-", av), exitUsage, "standard output", 0},
 	}
 	for _, flags := range []string{"--size=0x5", "--size=5", "--volume=3", "--volume=-1", "--volume=NaN", "--refresh=NaN", "--refresh=-1",

@@ -13,20 +13,20 @@ import (
 type sourceFlags struct {
 	Transport    string            `enum:"auto,tcp,udp,multicast,http" default:"auto" help:"What carries RTSP: ${enum}. auto is TCP, and UDP where the server refuses that."`
 	User         string            `placeholder:"NAME[:PASSWORD]" help:"For servers that ask. The password may also stand in the variable SCANOUT_PASSWORD."`
-	Timeout      time.Duration     `placeholder:"TIME" help:"How long a server may take to answer, and how long it may send nothing. Default: 10s for live sources, 60s for files."`
+	Timeout      span              `placeholder:"TIME" help:"How long a server may take to answer, and how long it may send nothing. Default: 10s for live sources, 60s for files."`
 	SourceOption map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"An option of FFmpeg's for the format or protocol; several times for several."`
 }
 
 // apply writes the flags to a player's configuration.
 func (f *sourceFlags) apply(cfg *player.Config) error {
 	if f.Timeout < 0 {
-		return usageError{fmt.Errorf("--timeout %v: a time is not negative", f.Timeout)}
+		return usageError{fmt.Errorf("--timeout %v: a time is not negative", time.Duration(f.Timeout))}
 	}
 	name, password, given := strings.Cut(f.User, ":")
 	if !given {
 		password = os.Getenv("SCANOUT_PASSWORD")
 	}
-	cfg.Network = player.Network{Transport: strings.TrimPrefix(f.Transport, "auto"), User: name, Password: password, Timeout: f.Timeout}
+	cfg.Network = player.Network{Transport: strings.TrimPrefix(f.Transport, "auto"), User: name, Password: password, Timeout: time.Duration(f.Timeout)}
 	cfg.SourceOptions = f.SourceOption
 	return nil
 }
@@ -39,9 +39,9 @@ func parseReconnect(s string) (time.Duration, error) {
 	case "forever":
 		return 1<<63 - 1, nil
 	}
-	d, err := time.ParseDuration(s)
+	d, err := parseSpan(s)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is not a time: write it like 1m30s, forever or off", s)
+		return 0, fmt.Errorf("%q is not a time: write it like 1m30s, 1:30 or 90, forever or off", s)
 	}
 	if d == 0 {
 		d = -1

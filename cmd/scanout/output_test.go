@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,5 +84,15 @@ func TestOutputAfterTheEnd(t *testing.T) {
 	o.close()
 	if _, err := o.Write([]byte("abc")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// A trace goes to standard output when that is its name.
+func TestTraceToStandardOutput(t *testing.T) {
+	t.Parallel()
+	r := play("-o", "null", "--audio", "none", "--frames", "3", "--trace", "-", "pattern:size=64x48").run(t)
+	var events any
+	if err := json.Unmarshal([]byte(r.out), &events); err != nil || r.code != exitOK || !strings.Contains(r.out, `"shown"`) {
+		t.Errorf("code %d, %v: %.200q", r.code, err, r.out)
 	}
 }

@@ -222,7 +222,7 @@ func TestProbeLive(t *testing.T) {
 
 // TestSourceArguments gives flags that make no sense.
 func TestSourceArguments(t *testing.T) {
-	for _, args := range [][]string{{"--reconnect", "soon"}, {"--reconnect", "-1s"}, {"--timeout", "-1s"}, {"--transport", "pigeon"}, {"--source-option", "x"}} {
+	for _, args := range [][]string{{"--reconnect", "soon"}, {"--reconnect", "-1s"}, {"--timeout", "-1s"}, {"--timeout=-1s"}, {"--timeout", "soon"}, {"--raw-size", "4x4"}, {"--transport", "pigeon"}, {"--source-option", "x"}} {
 		if r := play(append(args, "rtsp://127.0.0.1:1/x")...).run(t); r.code != exitUsage {
 			t.Errorf("%q: code %d: %s", args, r.code, r.err)
 		}
@@ -230,7 +230,7 @@ func TestSourceArguments(t *testing.T) {
 	for _, tt := range []struct {
 		s    string
 		want time.Duration
-	}{{"off", -1}, {"0", -1}, {"0s", -1}, {"forever", 1<<63 - 1}, {"90s", 90 * time.Second}} {
+	}{{"off", -1}, {"0", -1}, {"0s", -1}, {"forever", 1<<63 - 1}, {"90s", 90 * time.Second}, {"90", 90 * time.Second}, {"1:30", 90 * time.Second}} {
 		if d, err := parseReconnect(tt.s); d != tt.want || err != nil {
 			t.Errorf("%q is %v, %v", tt.s, d, err)
 		}

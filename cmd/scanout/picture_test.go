@@ -142,6 +142,7 @@ func TestStandardInput(t *testing.T) {
 			headerless.in = read(t, raw)
 			for way, cmd := range map[string]command{
 				"file": play("-o", "framemd5:-", y4m), "standard input": piped, "headerless": headerless,
+				"headerless file": play("-o", "framemd5:-", "--raw-size", "160x120", "--raw-format", c.format, "--raw-rate", "25", raw),
 			} {
 				r := cmd.run(t)
 				if got := hashes(r.out); r.code != exitOK || !slices.Equal(got, want) {

@@ -42,7 +42,7 @@ type playCommand struct {
 	Volume      float64 `default:"1" help:"Volume, 0 to 1.5."`
 	Mute        bool    `help:"Start muted."`
 	Latency     string  `placeholder:"POLICY" help:"Of live sources: smooth keeps the rhythm, balanced delays as much as jitter takes, freshest shows the newest frame at once; or the most that a frame may be old, e.g. 50ms. Default: balanced."`
-	Trace       string  `placeholder:"FILE" help:"Write every frame's life for Perfetto (ui.perfetto.dev) or chrome://tracing."`
+	Trace       string  `placeholder:"FILE" help:"Write every frame's life for Perfetto (ui.perfetto.dev) or chrome://tracing; - is standard output."`
 	Threads     int     `placeholder:"N" help:"Decoder threads; default: one for each CPU, up to 8."`
 	HugePages   bool    `help:"Use huge pages for frame memory."`
 	Report      string  `placeholder:"FILE" help:"Write a JSON report at the end; - is standard output."`
@@ -52,11 +52,11 @@ type playCommand struct {
 	Receive string `enum:"auto,uring,mmsg,net" default:"auto" help:"How packets of live streams are received: ${enum}."`
 
 	sourceFlags
-	Reconnect string `default:"1m" placeholder:"TIME" help:"For how long a live source that broke off is tried again: a time, forever or off."`
+	Reconnect string `default:"1m" placeholder:"TIME" help:"For how long a live source that broke off is tried again: a time, forever or off. Default: 1m."`
 
-	RawSize   string `placeholder:"WxH" help:"Size of headerless video on standard input."`
-	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it."`
-	RawRate   string `placeholder:"FPS" default:"30" help:"Frame rate of headerless video, e.g. 60 or 30000/1001."`
+	RawSize   string `placeholder:"WxH" help:"Size of headerless video in a file or on standard input."`
+	RawFormat string `placeholder:"FMT" default:"yuv420p" help:"Pixel format of headerless video, as FFmpeg names it. Default: yuv420p."`
+	RawRate   string `placeholder:"FPS" default:"30" help:"Frame rate of headerless video, e.g. 60 or 30000/1001. Default: 30."`
 }
 
 // config turns flags into a player's configuration.
@@ -101,7 +101,10 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 			return cfg, usageError{fmt.Errorf("--size: %w", err)}
 		}
 	}
-	if cfg.Media == "-" && c.RawSize != "" {
+	if c.RawSize != "" {
+		if !headerless(cfg.Media) {
+			return cfg, usageError{fmt.Errorf("--raw-size: %s says its size itself: leave it out", cfg.Media)}
+		}
 		if cfg.RawWidth, cfg.RawHeight, err = parseSize(c.RawSize); err != nil {
 			return cfg, usageError{fmt.Errorf("--raw-size: %w", err)}
 		}
@@ -123,6 +126,23 @@ func (c *playCommand) config(env *environment) (player.Config, error) {
 	return cfg, nil
 }
 
+// headerless reports whether name may be of video that does not say what it is: it is standard
+// input or a file.
+func headerless(name string) bool {
+	return name != "pattern" && !strings.HasPrefix(name, "pattern:") && !strings.Contains(name, "://") && !strings.HasSuffix(strings.ToLower(name), ".y4m")
+}
+
+// Help is what the help says below the flags.
+func (c *playCommand) Help() string {
+	return `Keys in a window: space pauses, left and right seek by 5 s, up and down by 60 s, f fullscreen, m mute, 9 and 0 volume, . next frame, s screenshot, q quits.
+
+Examples:
+
+  scanout play film.mp4
+  scanout play pattern:size=1920x1080,rate=120
+  scanout play film.mkv -o framemd5:-`
+}
+
 func (c *playCommand) Run(env *environment) (err error) {
 	cfg, err := c.config(env)
 	if err != nil {
@@ -134,15 +154,21 @@ func (c *playCommand) Run(env *environment) (err error) {
 		cfg.Output = player.OutputOffscreen
 		reportTo = "-"
 	}
-	if reportTo == "-" && (c.Output == "framemd5:-" || c.Output == "y4m:-") {
-		return usageError{errors.New("--report - and --output " + c.Output + " cannot share standard output: write one of them to a file")}
+	if err := c.sharing(reportTo); err != nil {
+		return err
 	}
 	to, err := openReport(reportTo, env.out)
 	if err != nil {
 		return err
 	}
 	defer to.close()
-	if c.Trace != "" {
+	switch c.Trace {
+	case "":
+	case "-":
+		buffered := bufio.NewWriterSize(env.out, 1<<16)
+		cfg.Trace = buffered
+		defer func() { err = errors.Join(err, buffered.Flush()) }()
+	default:
 		f, createErr := os.Create(c.Trace)
 		if createErr != nil {
 			return fmt.Errorf("%w: cannot write the trace (choose another place): %w", player.ErrOutput, createErr)
@@ -177,6 +203,24 @@ func (c *playCommand) Run(env *environment) (err error) {
 		}
 	}
 	return errors.Join(runErr, closeErr, reportErr)
+}
+
+// sharing refuses to write two things to standard output.
+func (c *playCommand) sharing(reportTo string) error {
+	var to []string
+	if c.Output == "framemd5:-" || c.Output == "y4m:-" {
+		to = append(to, "--output "+c.Output)
+	}
+	if reportTo == "-" {
+		to = append(to, "--report -")
+	}
+	if c.Trace == "-" {
+		to = append(to, "--trace -")
+	}
+	if len(to) < 2 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s cannot share standard output: write one of them to a file", strings.Join(to, " and "))}
 }
 
 // span is a time on the command line: 1m30s, 1:30, 90 or 1:02:03.5.

@@ -13,7 +13,7 @@ import (
 type probeCommand struct {
 	Media string `arg:"" type:"media" help:"File, URL or pattern:…"`
 	JSON  bool   `name:"json" help:"Print JSON; with --nal one object a line."`
-	NAL   bool   `name:"nal" help:"Print the NAL units of H.264 or H.265 video the OBUs of AV1 or the frames of VP9, their headers and what becomes of the decoded picture buffer."`
+	NAL   bool   `name:"nal" help:"Print the NAL units of H.264 or H.265 video, the OBUs of AV1 or the frames of VP9, with their headers and what becomes of the decoded picture buffer."`
 	sourceFlags
 }
 
