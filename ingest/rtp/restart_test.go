@@ -127,4 +127,15 @@ func TestNearSequenceGoesOn(t *testing.T) {
 	if k := goOn("packets of nobody's", s, seq, ts); k.Strange != 78 {
 		t.Errorf("%d of 78 packets were strange", k.Strange)
 	}
+	// What was given up comes late, and then again.
+	s, seq, ts = begin()
+	s.numbered(seq+6, ts+2*tick, 2, false)
+	s.idle(time.Second)
+	for range 2 {
+		s.numbered(seq, ts, 0, false)
+		s.numbered(seq+3, ts+tick, 1, false)
+	}
+	if k := goOn("late packets that come twice", s, seq+9, ts+3*tick); k.Late != 6 || k.Duplicate != 6 || k.Strange != 0 {
+		t.Errorf("%+v", k)
+	}
 }

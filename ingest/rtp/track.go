@@ -303,6 +303,7 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		t.c.Duplicate++
 	case jitter.Late:
 		t.c.Late++
+		t.sent[int(h.seq)%len(t.sent)] = h.ts // it may come again
 	}
 	t.c.Packets++
 	t.recv.Receive(seq, h.ts, at)
