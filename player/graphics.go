@@ -18,6 +18,7 @@ type Graphics struct {
 	mu    sync.Mutex
 	users int
 	open  *opening
+	lost  []*gpu.Device // replaced; somebody may have asked for them a moment ago
 }
 
 // opening is a device on its way: opened once, waited for by whoever needs it.
@@ -63,7 +64,7 @@ func openGPU(c graphicsConfig) (*gpu.Device, error) {
 		gpu.Config{Device: c.device, Hardware: c.hardware, Present: c.windows, Video: true})
 }
 
-// device waits until the device is open and returns it, borrowed.
+// device waits until the device is open and returns it, borrowed until the player stops.
 func (g *Graphics) device() (*gpu.Device, error) {
 	g.mu.Lock()
 	o := g.open
@@ -85,7 +86,7 @@ func (g *Graphics) reopen(lost *gpu.Device, c graphicsConfig) (*gpu.Device, erro
 	if o == nil || o.dev == lost {
 		g.begin(c)
 		if lost != nil {
-			_ = lost.Close() // what still is on it holds it
+			g.lost = append(g.lost, lost)
 		}
 	}
 	g.mu.Unlock()
@@ -102,6 +103,10 @@ func (g *Graphics) stop() error {
 	o := g.open
 	g.open = nil
 	<-o.done
+	for _, d := range g.lost {
+		_ = d.Close() // the loss has been reported
+	}
+	g.lost = nil
 	if o.dev == nil {
 		return nil
 	}

@@ -321,9 +321,11 @@ func (d *Device) CanPresent(s vk.SurfaceKHR) bool {
 	return d.Swapchain && d.Instance.Commands.GetPhysicalDeviceSurfaceSupportKHR(new(dl.Caller), d.Physical, d.Graphics.Family, s, ok) >= 0 && *ok != 0
 }
 
-// Retain adds a holder and returns d.
+// Retain adds a holder and returns d. It panics when the last one has closed it.
 func (d *Device) Retain() *Device {
-	d.refs.Add(1)
+	if d.refs.Add(1) == 1 {
+		panic("gpu: device held after it was closed")
+	}
 	return d
 }
 
