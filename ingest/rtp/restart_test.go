@@ -138,4 +138,21 @@ func TestNearSequenceGoesOn(t *testing.T) {
 	if k := goOn("late packets that come twice", s, seq+9, ts+3*tick); k.Late != 6 || k.Duplicate != 6 || k.Strange != 0 {
 		t.Errorf("%+v", k)
 	}
+	// Pictures that stand for seconds: the last packet of one comes behind the next one's
+	// first two, which come again.
+	s, seq, ts = begin()
+	s.put(0, home, rtpPacket(seq, ts, 7, 96, false, 0x61, 0x80))
+	s.idle(5 * time.Second)
+	ts += 300 * tick
+	for _, i := range []uint16{2, 3, 1, 2, 3} {
+		at := ts
+		if i == 1 {
+			at -= 300 * tick
+		}
+		s.put(0, home, rtpPacket(seq+i, at, 7, 96, i%2 == 1, 0x61, 0x80))
+		s.now += ms
+	}
+	if k := goOn("packets of before a pause", s, seq+4, ts+tick); k.Duplicate != 2 {
+		t.Errorf("%+v", k)
+	}
 }

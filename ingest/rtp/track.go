@@ -312,7 +312,9 @@ func (t *track) insert(p *udp.Packet, h *header, body []byte, now media.Instant)
 		t.conn.Release(p)
 		return
 	}
-	t.lastTS, t.began = ts, true
+	if t.buf.Ahead(h.seq) == 0 { // it is the newest
+		t.lastTS, t.began = ts, true
+	}
 	t.sent[int(h.seq)%len(t.sent)] = h.ts
 	if t.clk.Observe(ts, at) {
 		t.c.Restarts++
