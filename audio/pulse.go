@@ -45,20 +45,23 @@ type pulse struct {
 	done      control
 	doneEpoch uint64
 
-	line    anchor
-	sent    int64         // bytes since the last flush
-	read    int64         // bytes that had left the server's queue, by the last answer
-	moved   media.Instant // when something was sent, taken or changed last
-	running bool          // the last answer said so
-	started bool          // sound has come out since the last flush
-	dry     bool          // the device is dry: an underrun, if more is sent
-	gap     bool          // there was silence: the line breaks with the next samples
-	drain   bool          // the rest of the stream is too short for the server to play it unasked
-	drained int64         // what had been sent when that was last said
-	astray  int64         // what the server says is queued, and is not
-	poll    poll
-	count   int64 // underruns
-	err     error // why the server is gone
+	line anchor
+	sent int64 // bytes since the last flush
+	read int64 // bytes that had left the server's queue, by the last answer
+	// still is for how long answers have said that nothing was taken, since something was sent,
+	// taken or changed; answered is when the last one came.
+	still    time.Duration
+	answered media.Instant
+	running  bool  // the last answer said so
+	started  bool  // sound has come out since the last flush
+	dry      bool  // the device is dry: an underrun, if more is sent
+	gap      bool  // there was silence: the line breaks with the next samples
+	drain    bool  // the rest of the stream is too short for the server to play it unasked
+	drained  int64 // what had been sent when that was last said
+	astray   int64 // what the server says is queued, and is not
+	poll     poll
+	count    int64 // underruns
+	err      error // why the server is gone
 }
 
 // control is what can be asked of a playing stream.

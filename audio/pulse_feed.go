@@ -91,7 +91,7 @@ func (p *pulse) control() (resumed bool, err error) {
 		if epoch != p.doneEpoch {
 			p.line.reset()
 			p.running = false
-			p.moved = p.cfg.Now()
+			p.still = 0
 		}
 		p.done, p.doneEpoch = want, epoch
 		p.mu.Unlock()
@@ -123,7 +123,7 @@ func (p *pulse) send(buf []float32) (more bool, err error) {
 		return false, nil
 	}
 	p.sent += int64(n) * 4
-	p.moved = p.cfg.Now()
+	p.still = 0
 	if p.dry {
 		p.dry = false
 		p.count++
@@ -244,19 +244,22 @@ func (p *pulse) answer(m *message) {
 		// this says.
 		p.line.add(p.span(q.sent-queued)-time.Duration(d.latency)*time.Microsecond, at)
 	}
+	// A time without answers says nothing of the queue: who did not answer took nothing.
+	p.still += min(now.Sub(p.answered), pollSlow)
+	p.answered = now
 	if taking {
-		p.moved = now
+		p.still = 0
 	}
-	stuck := now.Sub(p.moved) > p.cfg.Latency+stuckAfter
+	stuck := p.still > p.cfg.Latency+stuckAfter
 	switch {
 	case queued <= 0 || q.sent != p.sent || p.want.paused:
 	case idle && q.sent != p.drained && (stuck || !d.running):
-		p.drain, p.drained, p.moved = true, q.sent, now
+		p.drain, p.drained, p.still = true, q.sent, 0
 		p.signal()
 	case stuck && (idle || d.running):
 		p.astray += queued
 		p.credit.Add(queued) // nor does it ask for so much more
-		p.moved = now
+		p.still = 0
 		p.signal()
 	}
 }
