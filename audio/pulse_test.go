@@ -228,7 +228,9 @@ func pauseFlush(t *testing.T, server *avtest.PulseServer, slack int) error {
 	s.Pause(false)
 	drain(t, s, nil)
 	var got []int
-	wait("the recording has the clicks", func() bool { got = clicksIn(rec.Samples()); return len(got) >= 3 })
+	if err := avtest.Eventually(func() bool { got = clicksIn(rec.Samples()); return len(got) >= 3 }); err != nil {
+		return fmt.Errorf("clicks recorded at %v, of %d samples (underruns %d): %w", got, len(rec.Samples())/2, s.Underruns(), err)
+	}
 	if off := got[1] - got[0] - int(count(40*ms, 48000)); len(got) != 3 || max(off, -off) > slack {
 		return fmt.Errorf("clicks recorded at %v", got)
 	}
