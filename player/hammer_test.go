@@ -104,8 +104,9 @@ func hammer(t *testing.T, cfg player.Config, seed uint64) {
 // TestSeeksEndWhereTheLastOneLed seeks many times in a row: what plays on is what the last
 // one asked for.
 func TestSeeksEndWhereTheLastOneLed(t *testing.T) {
-	coded := patternFile(t, "pattern:size=64x64,rate=50,duration=4s", "a.mkv", append(h264, "-c:a", "pcm_s16le")...)
-	for _, name := range []string{"pattern:size=64x64,rate=50,duration=4s", coded} {
+	// So long that no machine stands still for the rest of it.
+	coded := patternFile(t, "pattern:size=64x64,rate=50,duration=30s", "a.mkv", append(h264, "-c:a", "pcm_s16le")...)
+	for _, name := range []string{"pattern:size=64x64,rate=50,duration=30s", coded} {
 		for _, loop := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%.7s, loop %v", name, loop), func(t *testing.T) {
 				t.Parallel()
