@@ -145,8 +145,11 @@ func TestDecoderVulkanRefused(t *testing.T) {
 		{Media: path, Output: OutputNull, Decoder: DecoderVulkan},
 		{Media: path, Output: OutputFrameMD5 + "-", Decoder: DecoderVulkan, Writer: io.Discard},
 		{Media: path, Output: OutputOffscreen, Renderer: RendererCPU, Decoder: DecoderVulkan},
+		{Media: path, Output: OutputNull, Decoder: DecoderVulkan, Audio: AudioNull}, // and not played without its picture
 	} {
-		cfg.Audio = AudioNone
+		if cfg.Audio == AudioAuto {
+			cfg.Audio = AudioNone
+		}
 		p, err := Open(context.Background(), cfg)
 		if err == nil {
 			t.Errorf("%s: opened", cfg.Output)

@@ -2,7 +2,9 @@ package player
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func (p *Player) openRTP(ctx context.Context) (err error) {
 	}
 	if strings.HasPrefix(strings.ToLower(cfg.Media), "rtp://") {
 		c.Description, err = rtp.ParseURL(cfg.Media)
-	} else if c.Description, err = rtp.ReadFile(cfg.Media); err != nil {
+	} else if c.Description, err = rtp.ReadFile(cfg.Media); err != nil && !errors.Is(err, fs.ErrNotExist) { // whose text has the name
 		err = fmt.Errorf("open %s: %w", cfg.Media, err)
 	}
 	if err != nil {

@@ -345,8 +345,8 @@ func (p *Player) openMedia(ctx context.Context) error {
 	}
 	if p.video != nil {
 		if err := p.openVideoDecoder(); err != nil {
-			if p.audio == nil {
-				return err
+			if p.audio == nil || p.cfg.Decoder == DecoderVulkan && !p.video.CoverArt {
+				return err // there is nothing else, or what was asked for is not to be had
 			}
 			p.log.Warn("the picture cannot be decoded, playing the sound only", "error", err)
 			p.video = nil

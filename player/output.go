@@ -48,8 +48,8 @@ func (p *Player) chooseSink() (VideoSink, error) {
 	case OutputAuto:
 		if HasDisplay() {
 			s, err := p.openWindow()
-			if err == nil {
-				return s, nil
+			if err == nil || p.cfg.PresentMode != media.PresentModeAuto { // that is about windows
+				return s, err
 			}
 			p.log.Warn("no window, rendering offscreen", "error", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
@@ -379,6 +380,28 @@ func TestWindowBareX11(t *testing.T) {
 			d.Xdotool(t, "key", "q")
 			p.quits(t)
 		})
+	}
+}
+
+// TestPresentModeRefused asks for a present mode that the window lacks: nothing is played
+// elsewhere instead, unseen.
+func TestPresentModeRefused(t *testing.T) {
+	d := bareX11(t, 640, 480)
+	t.Setenv("DISPLAY", d.Name)
+	cfg := windowConfig(player.RendererVulkan, 25)
+	cfg.Media += ",duration=100ms"
+	cfg.PresentMode = media.PresentModeLatest
+	p := open(t, cfg)
+	err := p.Run(t.Context())
+	switch name := p.Stats().Renderer; {
+	case err == nil && strings.HasPrefix(name, "vulkan window"):
+		t.Skip("this window has all modes")
+	case err == nil:
+		t.Errorf("it was played by %q", name)
+	case !strings.Contains(err.Error(), "present mode"):
+		t.Skip(err) // no Vulkan
+	case !errors.Is(err, player.ErrOutput) || !errors.Is(err, media.ErrNotSupported):
+		t.Error(err)
 	}
 }
 

@@ -303,7 +303,11 @@ func (s *sending) describe() error {
 	// Whoever waits for the file must not read half of it.
 	tmp, err := os.CreateTemp(filepath.Dir(s.c.SDP), ".sdp-*")
 	if err != nil {
-		return fmt.Errorf("--sdp: %w", err)
+		var pe *os.PathError // which names the temporary file
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return fmt.Errorf("--sdp %s: %w", s.c.SDP, err)
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(b)

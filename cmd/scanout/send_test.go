@@ -331,7 +331,7 @@ func TestSendBadInput(t *testing.T) {
 		{[]string{wav, "rtp://127.0.0.1:5004"}, exitFailed, "pcm_s16le: not supported over RTP here"},
 		{[]string{path, "rtp://127.0.0.1:65535"}, exitFailed, `port "65535"`},
 		{[]string{path, "rtp://127.0.0.1:5004?interface=nope0"}, exitFailed, `interface "nope0" does not exist`},
-		{[]string{path, "rtp://127.0.0.1:5004", "--sdp", "/nonexistent/a.sdp"}, exitFailed, "--sdp"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--sdp", "/nonexistent/a.sdp"}, exitFailed, "--sdp /nonexistent/a.sdp: no such file"},
 	} {
 		r := command{args: append([]string{"send"}, tt.args...)}.run(t)
 		if r.code != tt.code || !strings.Contains(r.err, tt.want) {
