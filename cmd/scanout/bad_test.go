@@ -85,7 +85,7 @@ func TestBadInput(t *testing.T) {
 		"--threads=99", "--threads=-1", "--renderer=x", "--decoder=x", "--audio=x", "--speed=2", "--output=bogus", "--output=y4m:", "--bogus"} {
 		cases = append(cases, badInput{flags, play(flags, av), exitUsage, "", -1})
 	}
-	for _, args := range []string{"", "nosuch", "probe", "version x", "play a b", "bench nosuch", "bench queue --duration=0s", "bench queue --duration=2h"} {
+	for _, args := range []string{"", "nosuch", "probe", "version x", "play a b", "bench nosuch", "bench queue --duration=0s", "bench queue --duration=soon", "bench queue --duration=2:00:00", "bench queue --duration=2h"} {
 		cases = append(cases, badInput{"scanout " + args, command{args: strings.Fields(args)}, exitUsage, "", -1})
 	}
 	for _, c := range cases {

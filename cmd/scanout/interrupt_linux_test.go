@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"syscall"
 	"testing"
@@ -51,5 +52,25 @@ func TestTerminateStalled(t *testing.T) {
 				t.Errorf("code %d, want %d", code, c.code)
 			}
 		})
+	}
+}
+
+// A reader that has read enough of a text is no error that is worth a line.
+func TestTextIsCutOff(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	for _, args := range [][]string{{"probe", "pattern:"}, {"probe", "--json", "pattern:"}, {"version"}, {"bench", "--list"}} {
+		cmd := command{args: args}.prepare(t.Context(), t)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = w, &said
+		_ = cmd.Run() // the code says it
+		if code := cmd.ProcessState.ExitCode(); code != exitFailed || said.Len() > 0 {
+			t.Errorf("%v: code %d: %s", args, code, said.String())
+		}
 	}
 }

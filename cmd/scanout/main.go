@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -94,7 +95,7 @@ func run(args []string, env environment) (code int) {
 	out := newOutput(env.ctx, env.out)
 	defer out.close()
 	env.out = out
-	k, err := kong.New(&c,
+	k, err := kong.New(&c, append(reading(),
 		kong.Name("scanout"),
 		kong.Description("Real-time audio and video rendering."),
 		kong.Writers(env.out, env.err),
@@ -102,9 +103,7 @@ func run(args []string, env environment) (code int) {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Bind(&env),
-		bytewise,
-		kong.NamedMapper("media", named),
-	)
+	)...)
 	if err != nil {
 		panic(err) // the command structs are wrong
 	}
@@ -130,11 +129,29 @@ func run(args []string, env environment) (code int) {
 		return signalCode(env.ctx)
 	}
 	if err != nil {
-		fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err))
+		if !errors.Is(err, syscall.EPIPE) || strings.HasPrefix(kctx.Command(), "play") {
+			fmt.Fprintf(env.err, "scanout: %s\n", oneLine(err)) // else whoever read the text has read enough
+		}
 		return exitCode(err)
 	}
 	return exitOK
 }
+
+// reading is how kong reads what it would read otherwise: names, and times as --start has them.
+func reading() []kong.Option {
+	return []kong.Option{bytewise, kong.NamedMapper("media", named), kong.TypeMapper(reflect.TypeFor[time.Duration](), times)}
+}
+
+// times reads a time as Go writes it, or as players do.
+var times = kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("time")
+	if err != nil {
+		return err
+	}
+	d, err := parseSpan(fmt.Sprint(token.Value))
+	target.SetInt(int64(d))
+	return err
+})
 
 // bytewise keeps names of files as they are: kong passes strings through JSON, which has no
 // place for those that are not UTF-8.

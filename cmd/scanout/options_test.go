@@ -154,7 +154,7 @@ func TestVolumeZero(t *testing.T) {
 // parsePlay reads the arguments of play as the program does.
 func parsePlay(args []string, env *environment) (player.Config, error) {
 	var c commands
-	k, err := kong.New(&c, kong.Name("scanout"), kong.Writers(env.out, env.err), kong.Exit(func(int) {}), bytewise)
+	k, err := kong.New(&c, append(reading(), kong.Name("scanout"), kong.Writers(env.out, env.err), kong.Exit(func(int) {}))...)
 	if err != nil {
 		return player.Config{}, err
 	}
