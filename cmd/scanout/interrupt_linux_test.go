@@ -64,7 +64,7 @@ func TestTextIsCutOff(t *testing.T) {
 	}
 	r.Close()
 	defer w.Close()
-	for _, args := range [][]string{{"probe", "pattern:"}, {"probe", "--json", "pattern:"}, {"version"}, {"bench", "--list"}} {
+	for _, args := range [][]string{{"probe", "pattern:"}, {"probe", "--json", "pattern:"}, {"version"}, {"bench", "--list"}, {"--help"}, {"play", "--help"}} {
 		cmd := command{args: args}.prepare(t.Context(), t)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = w, &said

@@ -114,6 +114,9 @@ func run(args []string, env environment) (code int) {
 	if exited >= 0 {
 		return exited // --help
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitFailed // of the help, somebody has read enough
+	}
 	if err != nil {
 		fmt.Fprintf(env.err, "scanout: %v\nTry: scanout --help\n", err)
 		return exitUsage
