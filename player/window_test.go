@@ -395,7 +395,7 @@ func TestPresentModeRefused(t *testing.T) {
 	err := p.Run(t.Context())
 	switch name := p.Stats().Renderer; {
 	case err == nil && strings.HasPrefix(name, "vulkan window"):
-		t.Skip("this window has all modes")
+		t.Log("this window has that mode: nothing to refuse")
 	case err == nil:
 		t.Errorf("it was played by %q", name)
 	case !strings.Contains(err.Error(), "present mode"):
