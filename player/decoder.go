@@ -32,6 +32,7 @@ type chooser struct {
 	told     bool
 	draining bool // the end was sent while no decoder was open
 	again    secondChance
+	opened   int64 // decoders so far
 
 	mu     sync.Mutex
 	totals decoderStats
@@ -84,6 +85,7 @@ func (c *chooser) use(d VideoDecoder) {
 	c.gpu, _ = d.(*vkvideo.Video)
 	c.mu.Unlock()
 	if d != nil {
+		c.opened++
 		d.Flush(c.serial)
 		if n, ok := d.(interface{ Name() string }); ok {
 			c.p.stats.setDecoder(n.Name())

@@ -82,6 +82,7 @@ func TestLeavesOutWhatNobodyNeeds(t *testing.T) {
 		left   bool
 	}{
 		{"a quick decoder, opened slowly", 500 * ms, ms, 500, false},
+		{"a quick decoder, opened with the first unit", -500 * ms, ms, 500, false},
 		{"a decoder as fast as the source", 0, 10 * ms, 500, false},
 		{"a slow decoder", 0, 12 * ms, 500, true},
 	} {
@@ -91,15 +92,20 @@ func TestLeavesOutWhatNobodyNeeds(t *testing.T) {
 		}
 		v := newVideoStage(p)
 		first := media.Instant(time.Hour)
-		now, left := first.Add(c.opened), 0
+		now, left := first.Add(max(c.opened, 0)), 0
 		for i := range c.units {
 			received := first.Add(time.Duration(i) * 10 * ms) // units of 100 fps
 			now = max(now, received)
 			v.pk = packet{au: media.AccessUnit{Data: []byte{0, 0, 1, 1, 0x80}, Received: received}}
+			if i == 1 { // the first one was taken
+				v.opened, v.began = 1, now
+			}
 			if v.leaveOut(now) {
 				left++
 			} else {
-				now = now.Add(c.decode)
+				if now = now.Add(c.decode); i == 0 && c.opened < 0 {
+					now = now.Add(-c.opened)
+				}
 			}
 		}
 		if left > 0 != c.left {

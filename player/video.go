@@ -35,7 +35,8 @@ type videoStage struct {
 	room     room
 	referred bitstream.Referred
 	strain   strain        // of a live source's
-	began    media.Instant // when the first unit was decoded
+	began    media.Instant // when the decoder at hand had taken its first unit
+	opened   int64         // how many decoders had been opened by then
 }
 
 // room keeps account of how much earlier units would have been decoded had the frame ring
@@ -210,6 +211,7 @@ func (v *videoStage) decode() bool {
 		err := p.vdec.Send(unit)
 		if err == nil {
 			v.failed = 0
+			v.taken()
 			break
 		}
 		if !errors.Is(err, media.ErrAgain) {
@@ -253,6 +255,18 @@ func (v *videoStage) decode() bool {
 	return true
 }
 
+// taken notes that the decoder has taken a unit, with the first of which it may have been
+// opened.
+func (v *videoStage) taken() {
+	opened := int64(1)
+	if c, ok := v.p.vdec.(*chooser); ok {
+		opened = c.opened
+	}
+	if opened != v.opened {
+		v.opened, v.began = opened, clock.Now()
+	}
+}
+
 // skipToLive drops the unit at hand when it is of a live source, older than the contract
 // allows, and a keyframe waits behind it: decoding starts again there, instead of working
 // through what nobody will be shown. All units up to that keyframe go with it, also those
@@ -283,10 +297,7 @@ func (v *videoStage) leaveOut(now media.Instant) bool {
 	if pk.what != packetUnit || p.cfg.MaxSpeed || p.cfg.written() {
 		return false
 	}
-	if v.began == 0 {
-		v.began = now
-	}
-	if p.live() && pk.au.Received != 0 {
+	if p.live() && pk.au.Received != 0 && v.began != 0 {
 		// What came while outputs and decoders were being opened is not late by decoding.
 		v.strain.see(now, now.Sub(max(pk.au.Received, v.began)) > p.maxLatency/2, p.vq.Len() == 0)
 		p.strained.Store(v.strain.on)
