@@ -78,13 +78,14 @@ func TestLeavesOutWhatNobodyNeeds(t *testing.T) {
 		name   string
 		opened time.Duration // from the first unit's reception to its decoding
 		decode time.Duration // of each
-		units  int
+		full   time.Duration // that the frame ring is at the eighth unit
 		left   bool
 	}{
-		{"a quick decoder, opened slowly", 500 * ms, ms, 500, false},
-		{"a quick decoder, opened with the first unit", -500 * ms, ms, 500, false},
-		{"a decoder as fast as the source", 0, 10 * ms, 500, false},
-		{"a slow decoder", 0, 12 * ms, 500, true},
+		{"a quick decoder, opened slowly", 500 * ms, ms, 0, false},
+		{"a quick decoder, opened with the first unit", -500 * ms, ms, 0, false},
+		{"a display that is opened slowly", 0, ms, 500 * ms, false},
+		{"a decoder as fast as the source", 0, 10 * ms, 0, false},
+		{"a slow decoder", 0, 12 * ms, 0, true},
 	} {
 		p := &Player{vdec: &recordingDecoder{}, info: &media.Info{Live: true, LocalTime: true}, video: &media.Stream{Codec: "h264"}, maxLatency: 250 * ms}
 		if err := p.makeRings(); err != nil {
@@ -92,24 +93,30 @@ func TestLeavesOutWhatNobodyNeeds(t *testing.T) {
 		}
 		v := newVideoStage(p)
 		first := media.Instant(time.Hour)
+		const units = 500
 		now, left := first.Add(max(c.opened, 0)), 0
-		for i := range c.units {
+		for i := range units {
 			received := first.Add(time.Duration(i) * 10 * ms) // units of 100 fps
 			now = max(now, received)
 			v.pk = packet{au: media.AccessUnit{Data: []byte{0, 0, 1, 1, 0x80}, Received: received}}
 			if i == 1 { // the first one was taken
 				v.opened, v.began = 1, now
 			}
+			v.room.begin(received, now)
 			if v.leaveOut(now) {
 				left++
 			} else {
 				if now = now.Add(c.decode); i == 0 && c.opened < 0 {
 					now = now.Add(-c.opened)
 				}
+				if i == 7 && c.full > 0 {
+					v.room.full(now)
+					now = now.Add(c.full)
+				}
 			}
 		}
 		if left > 0 != c.left {
-			t.Errorf("%s: %d of %d left out", c.name, left, c.units)
+			t.Errorf("%s: %d of %d left out", c.name, left, units)
 		}
 	}
 }

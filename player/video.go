@@ -199,10 +199,10 @@ func (v *videoStage) decode() bool {
 	if v.skipToLive(now) {
 		return true
 	}
+	v.room.begin(pk.au.Received, now)
 	if v.leaveOut(now) {
 		return true
 	}
-	v.room.begin(pk.au.Received, now)
 	unit := &pk.au
 	if pk.what != packetUnit {
 		unit = nil
@@ -298,8 +298,9 @@ func (v *videoStage) leaveOut(now media.Instant) bool {
 		return false
 	}
 	if p.live() && pk.au.Received != 0 && v.began != 0 {
-		// What came while outputs and decoders were being opened is not late by decoding.
-		v.strain.see(now, now.Sub(max(pk.au.Received, v.began)) > p.maxLatency/2, p.vq.Len() == 0)
+		// What came while outputs and decoders were being opened, or waited for room in the
+		// frame ring, is not late by decoding.
+		v.strain.see(now, now.Sub(max(pk.au.Received, v.began))-v.room.held > p.maxLatency/2, p.vq.Len() == 0)
 		p.strained.Store(v.strain.on)
 	}
 	strained := p.strained.Load()
