@@ -289,9 +289,9 @@ func sharedWindow(t *testing.T) (*gpu.Device, func() NativeWindow) {
 	}
 }
 
-// TestOutOfDate: a frame that the window does not take, the second time either, is not
-// reported as shown: Present says so.
-func TestOutOfDate(t *testing.T) {
+// answeredWindow opens a window whose driver answers as the test has it (see respond).
+func answeredWindow(t *testing.T) (*Window, *framepool.Pool, *fakeClock) {
+	t.Helper()
 	d, open := sharedWindow(t)
 	withFaults(d)
 	p := newPool(t, 2, 64*1024)
@@ -300,7 +300,18 @@ func TestOutOfDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w, p, c
+}
+
+// TestOutOfDate: a frame that the window does not take, the second time either, is not
+// reported as shown: Present says so.
+func TestOutOfDate(t *testing.T) {
+	w, p, c := answeredWindow(t)
 	w.unwatch() // X says nothing of lavapipe's pictures, and takes a while to be found out
 	present := func(number uint64) error {
 		c.now += 1_000_000
@@ -342,15 +353,7 @@ func TestOutOfDate(t *testing.T) {
 // turned or another GPU's, is not given a new swapchain for each frame; one that is content
 // again has a new say.
 func TestSuboptimalForGood(t *testing.T) {
-	d, open := sharedWindow(t)
-	withFaults(d)
-	p := newPool(t, 2, 64*1024)
-	c := &fakeClock{now: 1}
-	w, err := NewWindow(Config{On: d, Pool: p, Now: c.Now}, open())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w, p, c := answeredWindow(t)
 	play := func(frames int) {
 		t.Helper()
 		for i := range frames {

@@ -19,10 +19,7 @@ type recording struct {
 	cb  vk.CommandBuffer
 	set vk.DescriptorSet
 
-	// What was recorded. While pic and target are referenced here, no other picture or
-	// image has their addresses.
-	pic      *gpu.Picture
-	target   *gpu.Image
+	pair     pair
 	layout   vk.ImageLayout // of the picture
 	shown    vk.ImageLayout // of the target
 	compute  bool
@@ -33,9 +30,16 @@ type recording struct {
 	value uint64 // of the draw timeline when it was submitted last
 }
 
-// recordings keeps recordings, the least recently used of which make room.
+// pair is what a recording draws, and to what. While it is referenced, no other picture or
+// image has these addresses.
+type pair struct {
+	picture *gpu.Picture
+	target  *gpu.Image
+}
+
+// recordings keeps recordings, the least recently used of which makes room.
 type recordings struct {
-	all  []*recording // by use, the newest last
+	all  map[pair]*recording
 	pool vk.CommandPool
 	made int64 // how often one was recorded
 }
@@ -46,53 +50,57 @@ func (r *renderer) recordingFor(e *entry, t *target, pipeline vk.Pipeline) *reco
 	if e.decoded == nil || !t.again || r.res.source == sourceYCbCr { // whose view may be made anew
 		return nil
 	}
-	all := r.recorded.all
-	at := len(all) - 1
-	for at >= 0 && (all[at].pic != e.decoded || all[at].target != t.image) {
-		at--
-	}
-	if at < 0 {
-		var err error
-		if at, err = r.anotherRecording(); err != nil {
+	rec := r.recorded.all[pair{e.decoded, t.image}]
+	if rec == nil {
+		if rec = r.anotherRecording(pair{e.decoded, t.image}); rec == nil {
 			return nil
 		}
-		all = r.recorded.all
-	}
-	rec := all[at]
-	if done, err := r.draws.Done(r.c, rec.value); err != nil || !done {
+	} else if done, err := r.draws.Done(r.c, rec.value); err != nil || !done {
 		return nil // still on its way; an error is met again
 	}
-	copy(all[at:], all[at+1:])
-	all[len(all)-1] = rec
-	rec.valid = rec.valid && rec.pic == e.decoded && rec.target == t.image && rec.layout == e.decoded.Layout && rec.shown == t.shown &&
+	rec.valid = rec.valid && rec.layout == e.decoded.Layout && rec.shown == t.shown &&
 		rec.compute == t.compute && rec.pipeline == pipeline && rec.push == e.push
 	if !rec.valid {
 		r.recorded.made++
-		rec.pic, rec.target, rec.layout, rec.shown = e.decoded, t.image, e.decoded.Layout, t.shown
-		rec.compute, rec.pipeline, rec.push = t.compute, pipeline, e.push
+		rec.layout, rec.shown, rec.compute, rec.pipeline, rec.push = e.decoded.Layout, t.shown, t.compute, pipeline, e.push
 	}
 	return rec
 }
 
-// anotherRecording returns the place of one that can be recorded anew.
-func (r *renderer) anotherRecording() (at int, err error) {
-	if len(r.recorded.all) == maxRecordings {
-		return 0, nil
-	}
-	if r.recorded.pool == 0 {
-		if r.recorded.pool, err = r.commandPool(r.d.Graphics.Family); err != nil {
-			return 0, err
+// anotherRecording returns one for p that is to be recorded, nil where none can be had.
+func (r *renderer) anotherRecording(p pair) *recording {
+	s := &r.recorded
+	if len(s.all) == maxRecordings {
+		var oldest *recording
+		for _, rec := range s.all {
+			if oldest == nil || rec.value < oldest.value {
+				oldest = rec
+			}
 		}
+		if done, err := r.draws.Done(r.c, oldest.value); err != nil || !done {
+			return nil
+		}
+		delete(s.all, oldest.pair)
+		oldest.pair, oldest.valid = p, false
+		s.all[p] = oldest
+		return oldest
 	}
-	rec := new(recording)
-	if err = r.newSet(&rec.set); err != nil {
-		return 0, err
+	var err error
+	if s.pool == 0 {
+		if s.pool, err = r.commandPool(r.d.Graphics.Family); err != nil {
+			return nil
+		}
+		s.all = make(map[pair]*recording, maxRecordings)
 	}
-	if rec.cb, err = r.commandBuffer(r.recorded.pool); err != nil {
-		return 0, err
+	rec := &recording{pair: p}
+	if r.newSet(&rec.set) != nil {
+		return nil
 	}
-	r.recorded.all = append(r.recorded.all, rec)
-	return len(r.recorded.all) - 1, nil
+	if rec.cb, err = r.commandBuffer(s.pool); err != nil {
+		return nil
+	}
+	s.all[p] = rec
+	return rec
 }
 
 // newSet allocates a descriptor set of the current shape.

@@ -30,7 +30,7 @@ func (f *flow) gathers(now media.Instant, span time.Duration) bool {
 }
 
 // pauses judges from how long nothing came how to wait for what comes next. Waiting in naps
-// (see [rt.PollIn]) wakes up every 8 ms; a longer wait hands the processor on and at its
+// (see [rt.PollIn]) wakes up every 9 ms; a longer wait hands the processor on and at its
 // end wakes Go's monitor thread, which then is up for a millisecond or more. Naps cost less
 // where pauses are short: half at 1,000 packets/s, two thirds with 120 pictures a second,
 // the same or less with 60, half as much again with 30.
@@ -43,7 +43,7 @@ const (
 	shortPause = 18 * time.Millisecond // more than between 60 pictures a second, less than 50
 	mostVotes  = 8
 	mostNaps   = 3                     // they last longer than a short pause
-	napping    = 24 * time.Millisecond // asks for a nap, which ends after 8 ms
+	napping    = 24 * time.Millisecond // asks for a nap, which ends after 9 ms
 )
 
 // ended notes that packets came after span, behind the ones before; a part of that may have
