@@ -15,7 +15,10 @@ const (
 	futexMatchAny          = 0xffffffff
 )
 
-type parking struct{ goPark }
+type parking struct {
+	goPark
+	bell bell
+}
 
 // sleep returns false at the deadline, true when it may have been woken.
 func (w *Waiter) sleep(deadline media.Instant) bool {
@@ -62,6 +65,9 @@ func (w *Waiter) block(deadline media.Instant, hold bool) bool {
 }
 
 func (w *Waiter) rouse() {
+	if w.park.bell.ring() {
+		return
+	}
 	if w.how == SleepGo {
 		w.park.rouse()
 		return
