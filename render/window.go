@@ -570,6 +570,14 @@ func (w *Window) stamped(p *media.Presented) bool {
 // Poll pops a window event.
 func (w *Window) Poll(e *media.Event) bool { return w.native.PollEvent(e) }
 
+// EventFD returns the file descriptor that tells of events, -1 where there is none.
+func (w *Window) EventFD() int {
+	if n, ok := w.native.(interface{ EventFD() int }); ok {
+		return n.EventFD()
+	}
+	return -1
+}
+
 // Screenshot returns the current frame at its own displayed size.
 func (w *Window) Screenshot() (*image.RGBA, error) { return w.r.screenshot() }
 

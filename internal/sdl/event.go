@@ -41,6 +41,29 @@ func (w *Window) PollEvent(e *media.Event) bool {
 	return false
 }
 
+// EventFD returns the file descriptor that has something to read when there may be events,
+// -1 where the window system has none. What was read meanwhile by others than PollEvent (a
+// driver waiting for an answer) is in memory, and the descriptor does not tell: who sleeps on
+// it polls right before and again after a while.
+// Ownership: the window system's; valid while the window is open.
+func (w *Window) EventFD() int {
+	n := w.Native()
+	switch n.System {
+	case SystemX11:
+		if x, _ := w.xlib(); x != nil {
+			return int(int32(dl.Call(x.connectionNumber, x.display)))
+		}
+	case SystemWayland:
+		if so, err := dl.Open("libwayland-client.so.0"); err == nil {
+			var getFD uintptr
+			if so.Resolve(map[string]*uintptr{"wl_display_get_fd": &getFD}) == nil {
+				return int(int32(dl.Call(getFD, n.Display)))
+			}
+		}
+	}
+	return -1
+}
+
 // translate turns the SDL_Event in w.event into e; false when media has no name for it.
 func (w *Window) translate(e *media.Event) bool {
 	le, b := binary.LittleEndian, &w.event

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scanout-av/scanout/internal/avtest"
 	"github.com/scanout-av/scanout/internal/dl"
+	"github.com/scanout-av/scanout/internal/rt"
 	"github.com/scanout-av/scanout/media"
 )
 
@@ -53,6 +54,27 @@ func until(t *testing.T, w *Window, kind media.EventKind, stop func(*media.Event
 		t.Fatalf("event %d: %v", kind, err)
 	}
 	return got
+}
+
+// waits checks that the window's descriptor tells of the next event, which cause brings.
+func waits(t *testing.T, w *Window, cause func()) {
+	t.Helper()
+	var e media.Event
+	for w.PollEvent(&e) {
+	}
+	fd := w.EventFD()
+	if fd < 0 {
+		t.Fatal("no descriptor tells of events")
+	}
+	watch, err := rt.NewWaiter(rt.SleepKernel).Watch(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	cause()
+	if _, readable := watch.Wait(rt.Now().Add(time.Minute)); !readable {
+		t.Error("the descriptor tells of no event")
+	}
 }
 
 func size(width, height int) func(*media.Event) bool {
@@ -172,7 +194,7 @@ func TestX11(t *testing.T) {
 		{"period", media.Event{Key: '.'}},
 	} {
 		c.want.Kind = media.EventKey
-		x.Xdotool(t, "key", c.xdotool)
+		waits(t, w, func() { x.Xdotool(t, "key", c.xdotool) })
 		if got := until(t, w, media.EventKey, nil); got != c.want {
 			t.Errorf("key %s: got %+v, want %+v", c.xdotool, got, c.want)
 		}
@@ -476,7 +498,7 @@ func TestWayland(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, w, media.EventResize, size(500, 400))
-	c.Msg(t, "kill")
+	waits(t, w, func() { c.Msg(t, "kill") })
 	until(t, w, media.EventQuit, nil)
 }
 

@@ -9,8 +9,8 @@ import (
 
 // xlib is what is called of Xlib, which SDL has loaded.
 type xlib struct {
-	internAtom, defaultRootWindow, getWindowProperty, queryTree, free uintptr
-	display                                                           uintptr
+	internAtom, defaultRootWindow, getWindowProperty, queryTree, free, connectionNumber uintptr
+	display                                                                             uintptr
 }
 
 // xlib returns what a window on X11 is asked by, and the window there; nil on other window
@@ -26,7 +26,8 @@ func (w *Window) xlib() (x *xlib, window uintptr) {
 	}
 	x = &xlib{display: n.Display}
 	if so.Resolve(map[string]*uintptr{"XInternAtom": &x.internAtom, "XDefaultRootWindow": &x.defaultRootWindow,
-		"XGetWindowProperty": &x.getWindowProperty, "XQueryTree": &x.queryTree, "XFree": &x.free}) != nil {
+		"XGetWindowProperty": &x.getWindowProperty, "XQueryTree": &x.queryTree, "XFree": &x.free,
+		"XConnectionNumber": &x.connectionNumber}) != nil {
 		return nil, 0
 	}
 	return x, n.Window

@@ -371,6 +371,14 @@ func (w *Window) Poll(e *media.Event) bool {
 	return true
 }
 
+// EventFD returns the file descriptor that tells of events, -1 where there is none.
+func (w *Window) EventFD() int {
+	if n, ok := w.win.(interface{ EventFD() int }); ok {
+		return n.EventFD()
+	}
+	return -1
+}
+
 // SetFullscreen makes the window cover the screen, or not.
 func (w *Window) SetFullscreen(on bool) error { return w.win.SetFullscreen(on) }
 
