@@ -11,14 +11,6 @@ import (
 	"github.com/scanout-av/scanout/pace"
 )
 
-const (
-	// eventInterval is how often a window's events are looked at while nothing is due:
-	// a key press is answered within a frame of a 100 Hz display.
-	eventInterval = 10 * time.Millisecond
-	// maxRebuilds is how many times a lost device is opened again.
-	maxRebuilds = 3
-)
-
 // presenter is the state of the presenting goroutine.
 //
 // One round: window events → commands (pause, seek) → the frame at the head of the queue
@@ -65,6 +57,9 @@ type presenter struct {
 	due          media.Instant // the head's moment, as the pacer was told
 	behind       int           // and how many waited behind it
 
+	watch   *rt.Watch     // of the window's events; nil where they can only be looked at
+	livened media.Instant // when something last happened in the window
+
 	fullscreen bool
 	shownOn    media.Display
 	stamps     struct { // of the newest report
@@ -96,9 +91,13 @@ func (p *Player) present() error {
 		p.stats.setThread("ordinary priority, any thread")
 	}
 	defer s.close()
+	s.watchEvents()
 	s.display(true)
 	p.presents.Store(true)
 	for !p.stop.Load() {
+		s.feedback()
+		// Behind everything that may read the window system's connection: what comes from here
+		// on is still there to be waited for.
 		if !s.poll() {
 			return nil
 		}
@@ -130,6 +129,7 @@ func (s *presenter) close() {
 		s.next.frame.Release()
 	}
 	s.hasHead, s.hasNext = false, false
+	s.unwatchEvents()
 	if name := s.sink.Name(); name != "" {
 		s.p.stats.setSink(name, s.sink.Display()) // with what became of its depth
 	}
@@ -140,112 +140,6 @@ func (s *presenter) close() {
 		s.shown.Release()
 		s.shown = nil
 	}
-}
-
-// rebuild replaces a sink whose device was lost.
-func (s *presenter) rebuild(cause error) error {
-	s.rebuilds++
-	s.p.log.Warn("the graphics device was lost, opening it again", "error", cause)
-	if err := s.sink.Close(); err != nil {
-		s.p.log.Warn("closing the lost device", "error", err)
-	}
-	s.p.replaceGPU()
-	s.dropLost()
-	sink, err := s.p.openSink()
-	if err != nil {
-		s.sink = closedSink{}
-		return fmt.Errorf("player: the graphics device was lost and none can be opened in its place: %w", err)
-	}
-	s.sink, s.begun = sink, false
-	s.unblock()
-	s.lookAtSink()
-	s.display(true)
-	s.p.pacer.Reset()
-	s.p.redraw.Store(true)
-	if s.fullscreen != s.p.cfg.Fullscreen {
-		s.setFullscreen(s.fullscreen)
-	}
-	return nil
-}
-
-// lookAtSink finds out whether the sink shows pictures in GPU memory.
-func (s *presenter) lookAtSink() {
-	t, ok := s.sink.(takesGPU)
-	if s.noGPU = !ok || !t.TakesGPU(); s.noGPU && !s.p.cfg.written() { // written ones are read back
-		s.p.refuseGPU()
-	}
-}
-
-// unfit reports whether f cannot be shown: it is in GPU memory, and that is gone or not the
-// sink's.
-func (s *presenter) unfit(f *media.Frame) bool {
-	if f.GPU == nil || !s.noGPU && !f.GPU.Lost() {
-		return false
-	}
-	s.p.stats.unfit.Add(1)
-	return true
-}
-
-// dropLost releases the pictures that went with their device.
-func (s *presenter) dropLost() {
-	if s.shown != nil && s.unfit(s.shown) {
-		s.shown.Release()
-		s.shown = nil
-	}
-	if s.hasNext && s.next.frame != nil && s.unfit(s.next.frame) {
-		s.next.frame.Release()
-		s.hasNext = false
-	}
-	if s.hasHead && s.unfit(s.head.frame) {
-		s.head.frame.Release()
-		s.hasHead = false
-		s.promote()
-	}
-}
-
-// display tells the pacer where pictures go, when that is new or has changed: a window may
-// move to a display of another rate.
-func (s *presenter) display(fresh bool) {
-	d := s.sink.Display()
-	if fresh || d.Refresh != s.shownOn.Refresh || d.Source != s.shownOn.Source {
-		s.p.pacer.SetDisplay(d)
-	}
-	s.shownOn = d
-	if s.p.pacer.Exact() && d.Refresh >= alignFrom && !s.p.live() {
-		s.p.aligns.Store(alignOn)
-	} else {
-		s.p.aligns.Store(alignOff)
-	}
-	s.p.stats.setSink(s.sink.Name(), d)
-}
-
-// poll handles window events; false when the user quits.
-func (s *presenter) poll() bool {
-	for s.sink.Poll(&s.event) {
-		e := s.event
-		if s.p.cfg.OnEvent != nil && s.p.cfg.OnEvent(e) {
-			continue
-		}
-		switch e.Kind {
-		case media.EventQuit:
-			return false
-		case media.EventResize:
-			s.display(false)
-			s.p.redraw.Store(true)
-		case media.EventExpose:
-			s.p.redraw.Store(true)
-		case media.EventHidden:
-			s.cover(true)
-		case media.EventShown:
-			s.cover(false)
-			s.p.redraw.Store(true)
-		case media.EventKey:
-			if !s.key(e) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // commands acts on pause and seek requests.
@@ -343,14 +237,14 @@ func (s *presenter) fill() {
 // round does one step of playback; done at the end of the media.
 func (s *presenter) round() (done bool, err error) {
 	p := s.p
-	s.feedback()
 	s.fill()
 	if p.redraw.Swap(false) && s.shown != nil && !s.hasWork() {
 		return false, s.repeat()
 	}
 	switch {
 	case s.paused && !p.step.Load() && s.shownSerial():
-		return s.idle()
+		s.rest(clock.Now().Add(watchInterval)) // every command wakes it
+		return false, nil
 	case !s.hasHead:
 		return s.idle()
 	}
@@ -482,6 +376,7 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 		return false, err
 	}
 	now := clock.Now()
+	s.livened = now
 	s.count++
 	p.stats.presented(s.count, now)
 	if err != nil {
@@ -538,6 +433,7 @@ func (s *presenter) repeat() error {
 		return err
 	}
 	s.begun = false
+	s.livened = clock.Now()
 	s.sched = media.Scheduled{Frame: s.shown.Retain(), Repeat: true}
 	err := s.sink.Present(&s.sched)
 	if errors.Is(err, media.ErrOutOfDate) {

@@ -34,10 +34,10 @@ func (s *presenter) idle() (bool, error) {
 		}
 		return false, nil
 	case s.sounds():
-		s.rest(now.Add(eventInterval)) // there is sound behind the last picture
+		s.rest(now.Add(5 * eventInterval)) // there is sound behind the last picture
 		return false, nil
 	case s.lingers(now):
-		s.rest(now.Add(eventInterval))
+		s.rest(s.lingersUntil(now))
 		return false, nil
 	}
 	return s.finish(now)
@@ -120,18 +120,6 @@ func (s *presenter) finish(now media.Instant) (bool, error) {
 		return false, nil
 	}
 	return true, nil
-}
-
-// rest waits until t or a command, looking at window events in between. It may decode
-// instead and return early.
-func (s *presenter) rest(t media.Instant) {
-	if s.decode(t) {
-		return
-	}
-	if s.p.stats.window() {
-		t = min(t, clock.Now().Add(eventInterval))
-	}
-	s.p.waiter.Wait(t)
 }
 
 // ownsThread reports whether the presenting goroutine is locked to its thread: windows

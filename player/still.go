@@ -33,3 +33,12 @@ func (s *presenter) lingers(now media.Instant) bool {
 	limit := p.cfg.Duration
 	return limit == 0 || now < s.began.Add(limit)
 }
+
+// lingersUntil is when to look again whether it does.
+func (s *presenter) lingersUntil(now media.Instant) media.Instant {
+	t := now.Add(watchInterval)
+	if limit := s.p.cfg.Duration; limit != 0 {
+		t = min(t, s.began.Add(limit))
+	}
+	return t
+}
