@@ -143,6 +143,7 @@ type liveReport struct {
 	Foreign       int64   `json:"other_sender"`
 	Strange       int64   `json:"odd_sequence"`
 	Oversized     int64   `json:"oversized_units"`
+	KernelDrops   int64   `json:"kernel_drops"`
 	Sources       int64   `json:"senders"`
 	Restarts      int64   `json:"timelines"`
 	PathChanges   int64   `json:"path_changes"`
@@ -215,7 +216,7 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 	for i := range s.Live {
 		c := &s.Live[i]
 		r.Live = append(r.Live, liveReport{c.Packets, c.Lost, c.Late, c.Duplicate, c.Recovered, c.Units, c.Damaged, c.Discarded, c.Skipped,
-			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs,
+			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.KernelDrops, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs,
 			c.KeyRequests, milliseconds(c.Jitter), milliseconds(c.Wait), milliseconds(c.Delay), round(c.DriftPPM), milliseconds(c.LipSync)})
 	}
 	r.Frames.Mistimed, r.Frames.Reanchored = s.Mistimed, s.Reanchored

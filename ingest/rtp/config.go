@@ -136,6 +136,8 @@ type Counters struct {
 	Foreign   int64 // packets of another sender
 	Strange   int64 // packets whose sequence number is far off
 	Oversized int64 // units larger than Config.MaxUnit
+	// KernelDrops are packets that came to a socket whose buffer was full.
+	KernelDrops int64
 
 	Sources       int64 // senders, one after the other; 1 is normal
 	Restarts      int64 // timelines, one after the other, of one sender

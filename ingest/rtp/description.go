@@ -38,6 +38,8 @@ type Media struct {
 	// What the sender takes back. Source: RFC 4585, 4.2; RFC 5104.
 	NACK, PLI, FIR bool
 	FrameRate      media.Rational
+	// anything says that it is described by its address alone: whatever says what it is.
+	anything bool
 }
 
 const (
@@ -489,7 +491,7 @@ func parseURL(s string) (*Description, error) {
 const anyType = 255
 
 func staticDescription(s string, m Media) (*Description, error) {
-	m.Kind = media.KindAudio
+	m.Kind, m.anything = media.KindAudio, true
 	for pt, f := range staticFormats {
 		f.PayloadType, f.Params = pt, map[string]string{}
 		if f.resolve(m.Kind) == nil {

@@ -207,7 +207,7 @@ func TestNothingComes(t *testing.T) {
 	}{
 		{nil, "is the sender running"},
 		{[]byte{0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "for MPEG-TS use udp://"},
-		{rtpPacket(0, 0, 7, 97, true, 1, 2, 3), "payload type that is not described"},
+		{rtpPacket(0, 0, 7, 97, true, 1, 2, 3), "of payload type 97, and 96 is described"},
 	} {
 		// While the machine stands still nothing is sent.
 		avtest.Try(t, func() error {

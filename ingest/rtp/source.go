@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,6 +162,8 @@ func (s *Source) progress() {
 func (s *Source) await(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.OpenTimeout)
 	defer timer.Stop()
+	look := time.NewTicker(firstNotice)
+	defer look.Stop()
 	expired := false
 	for {
 		known := 0
@@ -183,6 +184,8 @@ func (s *Source) await(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-timer.C:
 			expired = true
+		case <-look.C:
+			s.notice()
 		case <-s.news:
 		}
 	}
@@ -202,40 +205,18 @@ func (t *track) known() bool {
 	return t.sized && (t.media.FrameRate.Valid() || t.nstamps == len(t.stamps)) && t.c.Units > 0
 }
 
-// nothing says why opening failed.
-func (s *Source) nothing() error {
-	var why []string
-	for _, t := range s.tracks {
-		t.mu.Lock()
-		c, what := t.c, fmt.Sprintf("port %d (%s)", t.media.Port, t.media.Kind)
-		switch {
-		case c.Packets > 0 && t.pictures && !t.sized:
-			why = append(why, fmt.Sprintf("%s: %d packets came and no key frame with parameter sets: let the sender repeat them (x264: repeat-headers=1, GStreamer: config-interval=1) or put them into the session description (sprop-parameter-sets)", what, c.Packets))
-		case c.Packets > 0:
-			why = append(why, fmt.Sprintf("%s: %d packets came and no whole picture", what, c.Packets))
-		case c.Unknown > 0:
-			why = append(why, fmt.Sprintf("%s: %d packets came, all of a payload type that is not described: compare pt= or a=rtpmap with what the sender uses", what, c.Unknown))
-		case c.Malformed > 0:
-			why = append(why, fmt.Sprintf("%s: %d packets came, and none of them is RTP: for MPEG-TS use udp://", what, c.Malformed))
-		case c.Foreign > 0:
-			why = append(why, fmt.Sprintf("%s: %d packets came, but not from %v", what, c.Foreign, t.media.From))
-		default:
-			why = append(why, fmt.Sprintf("%s: nothing came in %v: is the sender running, and is this where it sends to?", what, s.cfg.OpenTimeout))
-		}
-		t.mu.Unlock()
-	}
-	return errors.New(strings.Join(why, "; "))
-}
-
 // describe fills in what the streams are.
 func (s *Source) describe() error {
 	s.info = media.Info{Name: s.cfg.Name, Format: "rtp", Live: true, LocalTime: true}
 	for _, m := range s.cfg.Description.Skipped {
-		s.cfg.Log.Warn("left out", "what", m)
+		s.cfg.Log.Warn("left out: " + m)
 	}
 	for _, t := range s.tracks {
 		if !t.known() {
-			s.cfg.Log.Warn("a stream does not come and is left out", "port", t.media.Port, "kind", t.media.Kind)
+			t.mu.Lock()
+			why := s.missing(t)
+			t.mu.Unlock()
+			s.cfg.Log.Warn(t.name() + " is left out (--timeout waits longer): " + why)
 			continue
 		}
 		t.mu.Lock()
@@ -247,6 +228,7 @@ func (s *Source) describe() error {
 		if t.pictures {
 			st.Width, st.Height = t.picture.Width, t.picture.Height
 			st.FrameRate = t.frameRate()
+			st.Color = media.ColorUnspecified // each picture says
 			st.FormatName = pixelFormat(t.picture.Chroma, t.picture.BitDepth)
 			if pf, err := media.ParsePixelFormat(st.FormatName); err == nil {
 				st.Format = pf
@@ -400,6 +382,9 @@ func (s *Source) Stats() []Counters {
 func (t *track) counters() Counters {
 	c := t.c
 	c.Wait, c.Delay = t.buf.Wait(), t.delay.Target()
+	if t.conn != nil {
+		c.KernelDrops = int64(t.conn.Stats().Drops)
+	}
 	if t.format != nil {
 		c.Jitter, c.DriftPPM, c.PathChanges = t.recv.Jitter(), t.clk.PPM(), t.clk.Steps()
 	}
@@ -441,18 +426,11 @@ func (s *Source) Close() error {
 					errs = append(errs, c.Close())
 				}
 			}
+			if t.conn != nil {
+				t.c.KernelDrops = int64(t.conn.Stats().Drops)
+			}
 			t.complain()
 		}
 	})
 	return errors.Join(errs...)
-}
-
-// complain says once what came and could not be used.
-func (t *track) complain() {
-	c := &t.c
-	if c.Malformed+c.Unknown+c.Foreign+c.Strange+c.Oversized == 0 {
-		return
-	}
-	t.s.cfg.Log.Warn("packets that could not be used", "port", t.media.Port, "malformed", c.Malformed, "unknown_payload_type", c.Unknown,
-		"other_sender", c.Foreign, "odd_sequence", c.Strange, "oversized_units", c.Oversized)
 }

@@ -69,6 +69,8 @@ type track struct {
 	shiftAt  media.Instant
 	lastAt   media.Instant // moment of the last unit of sound
 	pictures bool          // it is video
+	unknown  uint8         // the payload type of c.Unknown that came last
+	told     told          // while opening
 	stray    stray
 
 	selected atomic.Bool
@@ -234,6 +236,7 @@ func (t *track) receive(p *udp.Packet, now media.Instant) {
 	if f == nil || f.role == roleIgnored {
 		if f == nil {
 			t.c.Unknown++
+			t.unknown = h.pt
 		}
 		t.conn.Release(p)
 		return
