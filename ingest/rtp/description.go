@@ -206,7 +206,7 @@ func section(s *sdp.SessionDescription, m *sdp.MediaDescription) (*Media, error)
 			if err != nil {
 				return nil, fmt.Errorf("a=source-filter: %q is no IP address", f[4])
 			}
-			r.From = a.Unmap()
+			r.From = a.Unmap().WithZone("")
 		}
 	}
 	if v, ok := m.Attribute("framerate"); ok {
@@ -352,8 +352,8 @@ func ReadFile(path string) (*Description, error) {
 //
 //	rtp://HOST:PORT?pt=96&codec=h264&clock=90000
 //
-// HOST is an address of this machine, a multicast group to join, source@group, or empty
-// for all addresses. Without codec, the payload type of the first packets must be one
+// HOST is an address of this machine, a multicast group to join, source@group (for IPv6
+// [source]@[group]), or empty for all addresses. Without codec, the payload type of the first packets must be one
 // that stands for a codec by itself (0 PCMU, 8 PCMA, 9 G722, 10 and 11 L16). Further
 // parameters: channels, fmtp (as in a session description), rtcp=PORT (0: none), mux,
 // nack, pli, fir.
@@ -366,17 +366,17 @@ func ParseURL(s string) (*Description, error) {
 }
 
 func parseURL(s string) (*Description, error) {
-	u, err := url.Parse(s)
+	address, source := cutSource(s)
+	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "rtp" {
 		return nil, errors.New("write it like rtp://HOST:PORT?pt=96&codec=h264&clock=90000")
 	}
 	m := Media{Address: u.Hostname()}
-	if u.User != nil {
-		if a := u.User.Username(); a != "" {
-			if m.From, err = netip.ParseAddr(a); err != nil {
-				return nil, fmt.Errorf("the source %q is no IP address: write rtp://SOURCE@GROUP:PORT", a)
-			}
+	if source != "" {
+		if m.From, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(source, "["), "]")); err != nil {
+			return nil, fmt.Errorf("the source %q is no IP address: write rtp://SOURCE@GROUP:PORT", source)
 		}
+		m.From = m.From.Unmap().WithZone("") // packets name the interface in a way of their own
 	}
 	if u.Port() == "" {
 		return nil, errors.New("it has no port: write it like rtp://127.0.0.1:5004")
@@ -484,6 +484,23 @@ func parseURL(s string) (*Description, error) {
 	}
 	m.Formats = []Format{f}
 	return &Description{Name: s, Media: []Media{m}}, nil
+}
+
+// cutSource returns an address without the source that stands before an @. Package url
+// allows no IPv6 address there.
+func cutSource(s string) (address, source string) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return s, ""
+	}
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		return scheme + "://" + rest[at+1:], authority[:at]
+	}
+	return s, ""
 }
 
 // anyType stands for the payload type of the first packets, which the address does not

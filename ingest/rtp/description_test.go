@@ -124,6 +124,8 @@ var addresses = []struct {
 	{"rtp://:5004?codec=hevc", seen{Kind: media.KindVideo, Port: 5004, RTCPPort: 5005, Codec: "hevc", PT: anyType, Clock: 90000, Rate: 90000, Channels: 1}, ""},
 	{"rtp://[::1]:5004?pt=97&codec=opus&mux", seen{Kind: media.KindAudio, Address: "::1", Port: 5004, RTCPPort: 5004, Codec: "opus", PT: 97, Clock: 48000, Rate: 48000, Channels: 2}, ""},
 	{"rtp://10.0.0.7@239.1.1.1:5004?pt=0&rtcp=0", seen{Kind: media.KindAudio, Address: "239.1.1.1", Port: 5004, From: "10.0.0.7", Codec: "pcm_mulaw", Clock: 8000, Rate: 8000, Channels: 1}, ""},
+	{"rtp://[fe80::7%25eth0]@[ff32::1]:5004?pt=0&rtcp=0", seen{Kind: media.KindAudio, Address: "ff32::1", Port: 5004, From: "fe80::7", Codec: "pcm_mulaw", Clock: 8000, Rate: 8000, Channels: 1}, ""},
+	{"rtp://fd00::7@[ff32::1]:5004?pt=0&rtcp=0", seen{Kind: media.KindAudio, Address: "ff32::1", Port: 5004, From: "fd00::7", Codec: "pcm_mulaw", Clock: 8000, Rate: 8000, Channels: 1}, ""},
 	{"rtp://:5004?codec=h264&nack&pli", seen{Kind: media.KindVideo, Port: 5004, RTCPPort: 5005, Codec: "h264", PT: anyType, Clock: 90000, Rate: 90000, Channels: 1, NACK: true, PLI: true}, ""},
 	{"rtp://127.0.0.1", seen{}, "it has no port"},
 	{"rtp://127.0.0.1:0", seen{}, "use 1 to 65535"},
@@ -135,6 +137,7 @@ var addresses = []struct {
 	{"rtp://127.0.0.1:5004?codec=aac&clock=48000", seen{}, "config=HEX"},
 	{"rtp://127.0.0.1:5004?colour=red", seen{}, "no parameter"},
 	{"rtp://me@127.0.0.1:5004?codec=h264", seen{}, "no IP address"},
+	{"rtp:127.0.0.1:5004", seen{}, "write it like rtp://"},
 }
 
 func TestParseURL(t *testing.T) {

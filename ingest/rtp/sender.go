@@ -134,7 +134,7 @@ func (t *track) admit(p *udp.Packet, h *header, body []byte, now media.Instant) 
 		}
 		return true
 	}
-	if t.media.From.IsValid() && p.From.Addr() != t.media.From || s.past.late(p.From, h) {
+	if f := t.media.From; f.IsValid() && p.From.Addr().WithZone("") != f || s.past.late(p.From, h) {
 		t.c.Foreign++
 		t.conn.Release(p)
 		return false

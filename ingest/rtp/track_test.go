@@ -134,6 +134,19 @@ func (s *stand) frame(from netip.AddrPort, ssrc uint32, n int, key bool, lose ..
 
 const h264URL = "rtp://127.0.0.1:5004?pt=96&codec=h264"
 
+// TestSourceWithAZone: where packets are from a link-local address, the kernel says on which
+// link, and a description does not.
+func TestSourceWithAZone(t *testing.T) {
+	s := newStand(t, "rtp://[fe80::1]@[ff12::5]:5004?codec=h264", nil)
+	for n := range 3 {
+		s.frame(netip.MustParseAddrPort("[fe80::2%eth0]:5000"), 7, n, true)
+		s.frame(netip.MustParseAddrPort("[fe80::1%eth0]:5000"), 7, n, true)
+	}
+	if c := s.Stats()[0]; len(s.take()) != 3 || c.Foreign != 9 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestPicturesComeOutInOrder(t *testing.T) {
 	s := newStand(t, h264URL, nil)
 	s.frame(home, 7, 21843, false) // dropped: no key frame yet
