@@ -34,6 +34,8 @@ type Network struct {
 	// Timeout is how long a server may take to answer and to describe what it sends, and
 	// how long it may send nothing; 0 is 10 s for live sources and 60 s for files.
 	Timeout time.Duration
+	// Interface is where multicast groups of RTP are joined; "" lets the system choose.
+	Interface string
 	// Reconnect is for how long a live source that broke off is tried again; 0 is one
 	// minute, negative is not at all.
 	Reconnect time.Duration
@@ -87,7 +89,7 @@ const (
 // documented default.
 type Config struct {
 	// Media is a path or URL, "pattern:…" for the built-in test picture, or "-" for
-	// YUV4MPEG2 or raw video from Input.
+	// YUV4MPEG2, raw video or a session description from Input.
 	Media string
 	// Input is read for Media "-".
 	Input io.Reader

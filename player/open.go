@@ -214,6 +214,9 @@ func (p *Player) openSource(ctx context.Context) error {
 	if isRTP(cfg.Media) {
 		return p.openRTP(ctx)
 	}
+	if cfg.Network.Interface != "" {
+		return fmt.Errorf("open %s: an interface (--interface) is for rtp:// and session descriptions; for udp:// add ?localaddr=ADDRESS to the address", file.Redact(cfg.Media))
+	}
 	src, err := file.Open(ctx, file.Config{URL: cfg.Media, Options: cfg.SourceOptions, Now: clock.Now, Network: file.NetworkConfig{
 		Transport: file.Transport(cfg.Network.Transport), User: cfg.Network.User, Password: cfg.Network.Password,
 		Timeout: cfg.Network.Timeout, Reconnect: cfg.Network.Reconnect, Complete: cfg.MaxSpeed || cfg.written(),
@@ -307,6 +310,9 @@ func (p *Player) openRaw(ctx context.Context) error {
 	err = src.Open()
 	stop()
 	if err != nil {
+		if cfg.Media == "-" && errors.Is(err, media.ErrNotSupported) {
+			return p.openPiped(ctx, src, err)
+		}
 		return err
 	}
 	p.info = src.Info()
@@ -380,7 +386,7 @@ func (p *Player) prepareSoftware(c *chooser) error {
 		return err
 	}
 	c.software = func() (VideoDecoder, error) {
-		d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Corrupt: isRTP(p.cfg.Media), Now: clock.Now})
+		d, err := ffmpeg.NewVideo(ffmpeg.Config{Stream: c.stream, Pool: p.pool, Reserve: frameRing + 3 + threads + 2, Threads: threads, Live: p.info.Live, Split: p.info.Live && p.info.Format == "rtsp", Corrupt: p.overRTP, Now: clock.Now})
 		if err != nil {
 			return nil, err
 		}

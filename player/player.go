@@ -30,12 +30,14 @@ type Player struct {
 	video *media.Stream // nil: no picture
 	audio *media.Stream // nil: no sound
 
-	src   Source    // one of src and raw is set
-	raw   RawSource //
-	pool  *framepool.Pool
-	vdec  VideoDecoder
-	adec  AudioDecoder
-	asink AudioSink
+	src Source    // one of src and raw is set
+	raw RawSource //
+	// overRTP says that src is an rtp.Source, whose pictures may be damaged.
+	overRTP bool
+	pool    *framepool.Pool
+	vdec    VideoDecoder
+	adec    AudioDecoder
+	asink   AudioSink
 	// graphics is the GPU that draws and decodes, nil when none was asked for.
 	graphics       *Graphics
 	graphicsConfig graphicsConfig

@@ -13,6 +13,7 @@ import (
 type sourceFlags struct {
 	Transport    string            `enum:"auto,tcp,udp,multicast,http" default:"auto" help:"What carries RTSP: ${enum}. auto is TCP, and UDP where the server refuses that."`
 	User         string            `placeholder:"NAME[:PASSWORD]" help:"For servers that ask. The password may also stand in the variable SCANOUT_PASSWORD."`
+	Interface    string            `placeholder:"NAME" help:"Where multicast groups of RTP are joined, e.g. eth0; default: the system's choice."`
 	Timeout      span              `placeholder:"TIME" help:"How long a server may take to answer, and how long it may send nothing. Default: 10s for live sources, 60s for files."`
 	SourceOption map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"An option of FFmpeg's for the format or protocol; several times for several."`
 }
@@ -26,7 +27,7 @@ func (f *sourceFlags) apply(cfg *player.Config) error {
 	if !given {
 		password = os.Getenv("SCANOUT_PASSWORD")
 	}
-	cfg.Network = player.Network{Transport: strings.TrimPrefix(f.Transport, "auto"), User: name, Password: password, Timeout: time.Duration(f.Timeout)}
+	cfg.Network = player.Network{Transport: strings.TrimPrefix(f.Transport, "auto"), Interface: f.Interface, User: name, Password: password, Timeout: time.Duration(f.Timeout)}
 	cfg.SourceOptions = f.SourceOption
 	return nil
 }

@@ -71,6 +71,14 @@ func (o *output) Write(b []byte) (int, error) {
 	return r.n, r.err
 }
 
+// end closes what is written to: whoever reads it knows that nothing follows.
+func (o *output) end() error {
+	if c, ok := o.w.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 // close ends the goroutine that writes, unless it was left alone with a write.
 func (o *output) close() {
 	o.mu.Lock()

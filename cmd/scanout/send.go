@@ -294,6 +294,9 @@ func (s *sending) describe() error {
 	}
 	if s.c.SDP == "-" {
 		_, err = s.env.out.Write(b)
+		if o, ok := s.env.out.(*output); ok && err == nil {
+			err = o.end() // play reads to the end
+		}
 		return err
 	}
 	if st, err := os.Stat(s.c.SDP); err == nil && !st.Mode().IsRegular() {

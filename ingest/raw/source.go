@@ -66,7 +66,8 @@ type Source struct {
 	align int
 	size  int // bytes of a picture
 
-	frame    int64 // next
+	begin    []byte // what Open read
+	frame    int64  // next
 	marker   [6]byte
 	marked   bool // the next picture's marker has been read
 	finished bool
@@ -149,6 +150,26 @@ func (s *Source) Open() error {
 		s.info.Streams[0].Duration = media.Timestamp(s.frames)
 	}
 	return nil
+}
+
+// Begin is what Open has read, for a stream that it did not take for video.
+func (s *Source) Begin() []byte { return s.begin }
+
+// Rest returns the whole stream, for one that Open did not take for video; it blocks until
+// that has ended.
+// Errors: os.ErrClosed after Interrupt; more than limit bytes.
+func (s *Source) Rest(limit int) ([]byte, error) {
+	b := s.begin
+	rest, err := io.ReadAll(io.LimitReader(s.r, int64(max(limit-len(b), 0))+1))
+	switch b = append(b, rest...); {
+	case s.isInterrupted():
+		return nil, os.ErrClosed
+	case err != nil:
+		return nil, fmt.Errorf("raw: %s: %w", s.name(), err)
+	case len(b) > limit:
+		return nil, fmt.Errorf("raw: %s: more than %d bytes", s.name(), limit)
+	}
+	return b, nil
 }
 
 // Info describes the source, after Open.

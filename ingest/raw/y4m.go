@@ -151,6 +151,7 @@ func parseRatio(s string) (media.Rational, error) {
 // readHeader reads the first line. Byte by byte: what follows must go into slots.
 func (s *Source) readHeader() (string, error) {
 	line := make([]byte, 0, 128)
+	defer func() { s.begin = line }()
 	var b [1]byte
 	for {
 		if _, err := io.ReadFull(s.r, b[:]); err != nil {
@@ -164,10 +165,10 @@ func (s *Source) readHeader() (string, error) {
 			}
 			return "", fmt.Errorf("the header is cut off: %w", notY4MOr(line, io.ErrUnexpectedEOF))
 		}
-		if b[0] == '\n' {
-			return string(line), nil
-		}
 		line = append(line, b[0])
+		if b[0] == '\n' {
+			return string(line[:len(line)-1]), nil
+		}
 		// Don't wait for a newline that a stream of another kind may never send.
 		if n := min(len(line), len(signature)); string(line[:n]) != signature[:n] && n == len(signature) {
 			return "", notY4M(string(line))
