@@ -51,7 +51,8 @@ var rows = []row{
 	{path: "ingest/annexb", floor: stage, also: []string{"decode/bitstream", "decode/bitstream/av1", "decode/bitstream/h264", "decode/bitstream/h265", "decode/bitstream/vp9"}}, // where units begin is the bitstream's to say
 	{path: "ingest/raw", floor: stage},
 	{path: "ingest/pattern", floor: stage},
-	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},
+	{path: "ingest/rtp", floor: stage, also: []string{"ingest/rtp/fec", "ingest/rtp/jitter", "ingest/rtp/payload"}, goroutines: "one for each stream: a socket blocks, and an io_uring belongs to one thread"},
+	{path: "ingest/rtp/fec", floor: policy},
 	{path: "ingest/rtp/jitter", floor: policy},
 	{path: "ingest/rtp/payload", floor: policy},
 	{path: "egress/rtp", floor: stage, goroutines: "requests of receivers are answered when they come; a socket blocks"},
@@ -95,7 +96,7 @@ var confined = map[string][]string{
 }
 
 // pure names the packages that hold no clock, no sleep and no I/O: `now` is an argument.
-var pure = []string{"media", "pace", "ingest/rtp/jitter", "ingest/rtp/payload"}
+var pure = []string{"media", "pace", "ingest/rtp/fec", "ingest/rtp/jitter", "ingest/rtp/payload"}
 
 func TestArchitecture(t *testing.T) {
 	found, err := check(os.DirFS("."), architecture{module: "github.com/scanout-av/scanout", rows: rows, confined: confined, pure: pure})
