@@ -134,6 +134,7 @@ type liveReport struct {
 	Late          int64   `json:"late"`
 	Duplicate     int64   `json:"duplicate"`
 	Recovered     int64   `json:"retransmitted"`
+	Corrected     int64   `json:"recovered_by_fec"`
 	Units         int64   `json:"units"`
 	Damaged       int64   `json:"damaged"`
 	Discarded     int64   `json:"discarded"`
@@ -149,6 +150,7 @@ type liveReport struct {
 	PathChanges   int64   `json:"path_changes"`
 	SenderReports int64   `json:"sender_reports"`
 	NACKs         int64   `json:"nacks"`
+	Corrections   int64   `json:"fec_packets"`
 	KeyRequests   int64   `json:"key_requests"`
 	Jitter        float64 `json:"jitter_ms"`
 	Wait          float64 `json:"wait_for_missing_ms"`
@@ -215,8 +217,8 @@ func makeReport(info *media.Info, cfg *player.Config, s *player.Stats) *report {
 	}
 	for i := range s.Live {
 		c := &s.Live[i]
-		r.Live = append(r.Live, liveReport{c.Packets, c.Lost, c.Late, c.Duplicate, c.Recovered, c.Units, c.Damaged, c.Discarded, c.Skipped,
-			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.KernelDrops, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs,
+		r.Live = append(r.Live, liveReport{c.Packets, c.Lost, c.Late, c.Duplicate, c.Recovered, c.Corrected, c.Units, c.Damaged, c.Discarded, c.Skipped,
+			c.Malformed, c.Unknown, c.Foreign, c.Strange, c.Oversized, c.KernelDrops, c.Sources, c.Restarts, c.PathChanges, c.SenderReports, c.NACKs, c.Corrections,
 			c.KeyRequests, milliseconds(c.Jitter), milliseconds(c.Wait), milliseconds(c.Delay), round(c.DriftPPM), milliseconds(c.LipSync)})
 	}
 	r.Frames.Mistimed, r.Frames.Reanchored = s.Mistimed, s.Reanchored

@@ -126,6 +126,7 @@ type Counters struct {
 	Late      int64 // came after they had been given up
 	Duplicate int64
 	Recovered int64 // by retransmission
+	Corrected int64 // lost, and given back by forward error correction
 	Units     int64 // handed on
 	Damaged   int64 // units of which something was missing
 	Discarded int64 // units that were not handed on: damaged, or waiting for a key frame
@@ -144,6 +145,7 @@ type Counters struct {
 	PathChanges   int64 // steps of the quickest way through the network
 	SenderReports int64
 	NACKs         int64 // packets asked for
+	Corrections   int64 // packets of forward error correction
 	KeyRequests   int64
 
 	Jitter   time.Duration // RFC 3550, 6.4.1

@@ -10,6 +10,13 @@
 // how the streams of one sender belong together, pictures are moved to their sound. Delay
 // says how much later than that the network delivers.
 //
+// # What is lost
+//
+// Packets that are missing are asked for again, where the sender takes that, and given back by
+// forward error correction, where it sends any: ULPFEC (RFC 5109) among the packets of the
+// stream, or FlexFEC (draft 03) with an SSRC of its own, at the same port. What error
+// correction may still give back is not asked for. Without any nothing is kept for it.
+//
 // # What is trusted
 //
 // A stream is taken from the first sender that sends two packets in sequence, and from

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/scanout-av/scanout/ingest/rtp/fec"
 	"github.com/scanout-av/scanout/ingest/rtp/payload"
 	"github.com/scanout-av/scanout/media"
 )
@@ -17,7 +18,8 @@ type role uint8
 const (
 	roleMedia   role = iota
 	roleRTX          // retransmission, RFC 4588
-	roleIgnored      // forward error correction, comfort noise, telephone events
+	roleFEC          // forward error correction
+	roleIgnored      // comfort noise, telephone events, what is not known here to be corrected
 )
 
 // Format is one payload type of a media section.
@@ -32,9 +34,10 @@ type Format struct {
 	// Params are those of fmtp, names in lower case.
 	Params map[string]string
 
-	role  role
-	apt   uint8 // of a retransmission
-	extra []byte
+	role   role
+	apt    uint8      // of a retransmission
+	scheme fec.Scheme // of error correction
+	extra  []byte
 }
 
 // staticFormats are the payload types that need no rtpmap. Source: RFC 3551, 6.
@@ -72,7 +75,13 @@ func (f *Format) resolve(kind media.Kind) error {
 		}
 		f.role, f.apt = roleRTX, uint8(apt)
 		return nil
-	case "ulpfec", "flexfec", "flexfec-03", "red", "cn", "telephone-event", "parityfec", "x-ulpfecuc":
+	case "ulpfec":
+		f.role, f.scheme = roleFEC, fec.ULP
+		return nil
+	case "flexfec-03":
+		f.role, f.scheme = roleFEC, fec.Flex03
+		return nil
+	case "flexfec", "red", "cn", "telephone-event", "parityfec", "x-ulpfecuc":
 		f.role = roleIgnored
 		return nil
 	}

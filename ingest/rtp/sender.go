@@ -206,6 +206,7 @@ func (t *track) take(from netip.AddrPort, h *header, heard, now media.Instant) {
 		t.recv.Reset()
 		t.nacks.Reset()
 		t.delay.Reset()
+		t.endCorrection()
 		t.sr = reported{}
 		t.s.lip.forget(t)
 		t.shift = 0

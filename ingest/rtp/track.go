@@ -42,6 +42,7 @@ type track struct {
 	delay  jitter.Delay
 	recv   *jitter.Reception
 	nacks  jitter.Nacks
+	fec    *correction // nil while none comes
 	back   backChannel
 	sr     reported
 	lastTS int64 // unwrapped, of the newest packet
@@ -84,6 +85,9 @@ type packet struct {
 	payload []byte
 	ts      int64
 	marker  bool
+	// restored says that it was lost and its memory is the error correction's, occupied that
+	// its number is one of these.
+	restored, occupied bool
 }
 
 // stray is a packet whose number is far from the others, kept in case that a new sequence
@@ -112,11 +116,7 @@ func newTrack(s *Source, index int, m *Media) *track {
 			t.types[pt] = int8(i + 1)
 		}
 	}
-	wait, least := s.cfg.maxWait(), minWait
-	if m.NACK {
-		least = minWaitNACK
-	}
-	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: bufferPackets, MaxWait: wait, MinWait: min(wait, least)})
+	t.buf = jitter.NewBuffer[packet](jitter.BufferConfig{Packets: bufferPackets, MaxWait: s.cfg.maxWait(), MinWait: t.leastWait()})
 	t.back.init()
 	t.selected.Store(true)
 	if f := m.main(); f != nil && f.PayloadType != anyType {
@@ -141,6 +141,13 @@ const (
 	minWait     = 5 * time.Millisecond
 	minWaitNACK = 15 * time.Millisecond
 )
+
+func (t *track) leastWait() time.Duration {
+	if t.media.NACK {
+		return minWaitNACK
+	}
+	return minWait
+}
 
 // choose settles the format of the stream.
 func (t *track) choose(f *Format) {
@@ -241,15 +248,24 @@ func (t *track) receive(p *udp.Packet, now media.Instant) {
 		t.conn.Release(p)
 		return
 	}
-	if f.role == roleRTX {
+	switch {
+	case f.role == roleFEC:
+		t.correct(p, &h, body, f.scheme, now)
+		return
+	case f.role == roleRTX:
 		if !t.retransmission(p, &h, &body) {
 			t.conn.Release(p)
 			return
 		}
-	} else if !t.admit(p, &h, body, now) {
+	case !t.admit(p, &h, body, now):
 		return
+	case t.fec != nil:
+		t.fec.Keep(p.Data, arrival(p, now))
 	}
 	t.insert(p, &h, body, now)
+	if t.fec != nil {
+		t.giveBack(now)
+	}
 }
 
 // formatOf returns the format of a payload type, nil when it is not expected.
@@ -364,6 +380,9 @@ func (t *track) jump(h *header, ts int64, at, now media.Instant) {
 	t.finish(now)
 	t.depack.Reset()
 	t.nacks.Reset()
+	if t.fec != nil {
+		t.fec.Reset()
+	}
 	t.broken, t.gap = false, true
 	t.hurt(now)
 	if t.clk.Far(ts, at) {
@@ -423,8 +442,10 @@ func (t *track) drain(now media.Instant) {
 		if lost > 0 {
 			t.lose(lost)
 		}
-		t.assemble(&in, now)
-		t.conn.Release(&in.udp)
+		if !in.occupied {
+			t.assemble(&in, now)
+		}
+		t.release(&in)
 	}
 }
 
@@ -436,8 +457,10 @@ func (t *track) giveUp(now media.Instant) {
 			return
 		}
 		t.lose(0)
-		t.assemble(&in, now)
-		t.conn.Release(&in.udp)
+		if !in.occupied {
+			t.assemble(&in, now)
+		}
+		t.release(&in)
 	}
 	t.lose(0)
 }
@@ -467,6 +490,9 @@ func (t *track) advance(now media.Instant) {
 		return
 	}
 	t.drain(now)
+	if t.fec != nil && now.Sub(t.fec.heard) > correctionEnds {
+		t.endCorrection()
+	}
 	if t.media.NACK && t.sender.live {
 		t.buf.Missing(func(seq int64) bool {
 			t.nacks.Miss(seq, now)
@@ -487,7 +513,7 @@ func (t *track) end(err error) {
 		if !ok {
 			break
 		}
-		t.conn.Release(&in.udp)
+		t.release(&in)
 	}
 	t.sender.drop(t)
 	t.stray.drop(t)
@@ -513,23 +539,5 @@ func (t *track) over(now media.Instant) bool {
 		t.s.cfg.Log.Warn("the sender has fallen silent: the stream ends (--reconnect says how long to wait)",
 			"stream", t.index, "sender", t.sender.from, "seconds", int(silent/time.Second))
 	}
-	return true
-}
-
-// retransmission turns a packet of RFC 4588 into the one that it repeats.
-func (t *track) retransmission(p *udp.Packet, h *header, body *[]byte) bool {
-	s := &t.sender
-	b := *body
-	if !s.live || p.From != s.from {
-		t.c.Foreign++
-		return false
-	}
-	if len(b) < 2 {
-		return false // padding that probes for bandwidth
-	}
-	h.seq, h.ssrc = uint16(b[0])<<8|uint16(b[1]), s.ssrc
-	*body = b[2:]
-	s.heard = max(s.heard, p.Received)
-	t.c.Recovered++
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -817,9 +818,19 @@ func TestNoAllocations(t *testing.T) {
 func FuzzSource(f *testing.F) {
 	f.Add([]byte{0, 16, 0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0x65, 1, 2, 3, 0, 14, 0x80, 96, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0x65, 1})
 	f.Add([]byte{3, 28, 0x80, 200, 0, 6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	// Two packets, one of error correction for them and the next one, in band and beside.
+	two := []byte{0, 16, 0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0x65, 1, 2, 3, 0, 14, 0x80, 96, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0x65, 1}
+	for _, p := range [][]byte{
+		rtpPacket(4, 0, 7, 122, false, ulpfec(two[2:18], two[20:], rtpPacket(3, 0, 7, 96, true, 0x65))...),
+		rtpPacket(4, 0, 99, 110, false, flexfec(7, two[2:18], two[20:], rtpPacket(3, 0, 7, 96, true, 0x65))...),
+	} {
+		again := append([]byte{0, byte(len(p))}, p...)
+		f.Add(slices.Concat(two, again, two, again))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, url := range []string{h264URL, "rtp://127.0.0.1:5004?codec=vp9&nack&pli&mux", "rtp://127.0.0.1:5004?codec=av1&pt=96"} {
-			s := newStand(t, url, func(c *Config) { c.MaxUnit, c.MaxMemory = 4096, 1<<20 })
+		small := func(c *Config) { c.MaxUnit, c.MaxMemory = 4096, 1<<20 }
+		for _, s := range []*stand{newStand(t, h264URL, small), newStand(t, "rtp://127.0.0.1:5004?codec=vp9&nack&pli&mux", small),
+			newStand(t, "rtp://127.0.0.1:5004?codec=av1&pt=96", small), corrected(t, small)} {
 			tr := s.tracks[0]
 			for in := b; len(in) >= 2; {
 				flags, n := in[0], min(int(in[1]), len(in)-2)

@@ -118,6 +118,9 @@ func (b *Buffer[T]) Restart(seq uint16) {
 // SetMaxWait changes the bound of the wait.
 func (b *Buffer[T]) SetMaxWait(d time.Duration) { b.cfg.MaxWait = d }
 
+// SetMinWait changes how long the others wait at least, within MaxWait.
+func (b *Buffer[T]) SetMinWait(d time.Duration) { b.cfg.MinWait = d }
+
 // Insert takes packet v, which came at the given instant.
 // Ownership: v is the buffer's if it was taken, and only then.
 func (b *Buffer[T]) Insert(seq uint16, at media.Instant, v T) (Verdict, int64) {

@@ -15,7 +15,10 @@ import (
 // Source: RFC 4585, 6.2.1.
 type Nacks struct {
 	// RTT is the round trip as far as it is known.
-	RTT     time.Duration
+	RTT time.Duration
+	// Grace is how long a packet is missing before it is asked for, at least: error correction
+	// may give it back.
+	Grace   time.Duration
 	entries [maxNacks]nack
 	n       int
 	budget  float64
@@ -54,6 +57,17 @@ func (k *Nacks) Receive(seq int64, now media.Instant) {
 	}
 }
 
+// Forget says that packet seq need not come any more, and that it did not.
+func (k *Nacks) Forget(seq int64) {
+	for i := range k.n {
+		if k.entries[i].seq == seq {
+			k.n--
+			k.entries[i] = k.entries[k.n]
+			return
+		}
+	}
+}
+
 // learn takes how long after the first request a packet came. Which of several requests was
 // answered is not known; to take none of these would ask twice for everything, for ever,
 // where the way is longer than was thought. So they count, up to twice what is known.
@@ -84,7 +98,7 @@ func (k *Nacks) Miss(seq int64, now media.Instant) {
 		}
 	}
 	if k.n < maxNacks {
-		k.entries[k.n] = nack{seq: seq, next: now.Add(nackGrace)}
+		k.entries[k.n] = nack{seq: seq, next: now.Add(max(nackGrace, k.Grace))}
 		k.n++
 	}
 }
