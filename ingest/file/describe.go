@@ -66,6 +66,15 @@ func (s *Source) locate(url string) (ffurl string, local bool, err error) {
 	return "", true, err
 }
 
+// literally has a picture that exists read by its name, also where that looks like the pattern
+// of a sequence. Other formats do not know the option.
+func (s *Source) literally(local bool) map[string]string {
+	if !local || !strings.ContainsAny(s.cfg.URL, "%*?[{") {
+		return nil
+	}
+	return map[string]string{"pattern_type": "none"}
+}
+
 // scheme reports whether url begins like "http:".
 func scheme(url string) bool {
 	s, _, ok := strings.Cut(url, ":")

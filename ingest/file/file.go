@@ -149,7 +149,7 @@ func (s *Source) open() error {
 func (s *Source) connect(local bool) error {
 	options := libav.NewDictionary()
 	defer s.lib.FreeDictionary(options)
-	for _, set := range []map[string]string{s.cfg.Network.options(s.net), s.cfg.Options} {
+	for _, set := range []map[string]string{s.cfg.Network.options(s.net), s.literally(local), s.cfg.Options} {
 		for k, v := range set {
 			if err := s.lib.Set(options, k, v); err != nil {
 				return fmt.Errorf("option %s: %w", k, err)
