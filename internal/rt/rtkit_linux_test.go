@@ -5,9 +5,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/prop"
@@ -62,11 +64,33 @@ func TestRealtimeKit(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_RTTIME, &before); err != nil {
 		t.Fatal(err)
 	}
+	const most = uint64(kitTime / time.Microsecond)
+	if before.Max <= most {
+		t.Skip("needs a process whose real-time threads are not limited already: ulimit -R")
+	}
+	// What this process may lower it may not raise again: the limits stay as they are, but for
+	// the soft one, which is not what RealtimeKit looks at.
+	soft := unix.Rlimit{Cur: most, Max: before.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_RTTIME, &soft); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Setrlimit(unix.RLIMIT_RTTIME, &before) }()
+	var limits []unix.Rlimit
+	realtimeKit := func(priority int) (int, error) {
+		limits = nil
+		return askRealtimeKit(priority, func(_ int, l *unix.Rlimit) error {
+			limits = append(limits, *l)
+			return nil
+		})
+	}
 	address := bus(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if _, err := realtimeKit(10); err == nil {
 		t.Error("a bus without RealtimeKit gives priority")
+	}
+	if len(limits) > 0 {
+		t.Errorf("nobody to ask, and the limits are %+v", limits)
 	}
 	c, err := dbus.Connect(address)
 	if err != nil {
@@ -91,14 +115,15 @@ func TestRealtimeKit(t *testing.T) {
 		if a := <-k.asked; a != [2]uint64{uint64(unix.Gettid()), uint64(want.get)} {
 			t.Errorf("it was asked for %v, want thread %d and %d", a, unix.Gettid(), want.get)
 		}
-	}
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_RTTIME, &l); err != nil || l.Cur > uint64(kitTime.Microseconds()) {
-		t.Errorf("limit %+v: %v", l, err)
+		if !slices.Equal(limits, []unix.Rlimit{{Cur: most, Max: most}}) {
+			t.Errorf("limits %+v", limits)
+		}
 	}
 	k.refuse.Store(true)
 	if _, err := realtimeKit(10); err == nil || !strings.Contains(err.Error(), "not you") {
 		t.Errorf("refused: %v", err)
 	}
-	_ = unix.Setrlimit(unix.RLIMIT_RTTIME, &before)
+	if !slices.Equal(limits, []unix.Rlimit{{Cur: most, Max: most}, soft}) {
+		t.Errorf("refused: limits %+v, at the end want %+v again", limits, soft)
+	}
 }
