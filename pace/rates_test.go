@@ -36,6 +36,26 @@ func TestRates60On5994(t *testing.T) {
 	}
 }
 
+// TestRatesHalves plays a frame every 1.5 and 2.5 refreshes with sound: what stays for one refresh
+// more in turns is no reason to change the speed, and the pitch, in turns.
+func TestRatesHalves(t *testing.T) {
+	for _, c := range []struct{ fps, hz float64 }{{24, 60}, {24000.0 / 1001, 60}, {50, 75}, {60, 150.05}} {
+		p := newPacer(t, Config{Sound: true}, hertz(c.hz))
+		d := &Simulated{Period: hertz(c.hz)}
+		d.Start(start)
+		low, high := math.Inf(1), 0.0
+		sim := Simulation{Display: d, Start: start, Frames: int(60 * c.fps), PTS: ptsAt(c.fps), Each: func(f *Fate) {
+			if f.PTS > 2*settle {
+				low, high = min(low, p.Speed()), max(high, p.Speed())
+			}
+		}}
+		sim.Run(p)
+		if ppm := (high - low) * 1e6; ppm > 5 || !p.speed.matched {
+			t.Errorf("%.5g on %.5g: speeds from %.6f to %.6f, %.1f ppm apart", c.fps, c.hz, low, high, ppm)
+		}
+	}
+}
+
 // TestRatesUnmatched plays 59.94 on 60 and the other way round with sound that must not
 // change: what the sum forces is repeated or dropped, one frame at a time and no more.
 func TestRatesUnmatched(t *testing.T) {

@@ -41,7 +41,9 @@ func (s *speed) observe(x float64) {
 	off := x - math.Round(x)
 	if s.halves {
 		// A frame every 2.5 refreshes: moments a quarter before and behind a refresh, in
-		// turns, are as even as it gets.
+		// turns, are as even as it gets. Averaged as they are, they come to the same place, but
+		// each frame moves the average by 1/64 refresh: 24 fps on 60 Hz would be played 65 ppm
+		// faster and slower in turns, and 4.2 ms instead of 4.17 from its moments.
 		y := 2*x - 0.5
 		off = (y - math.Round(y)) / 2
 	}
