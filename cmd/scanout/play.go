@@ -157,6 +157,9 @@ func (c *playCommand) Run(env *environment) (err error) {
 	if err := c.sharing(reportTo); err != nil {
 		return err
 	}
+	if c.Output == "y4m:-" && isTerminal(env.out) {
+		return usageError{errors.New("--output y4m:-: standard output is a terminal, which shows no pictures: redirect it to a file or another program (or name the terminal: y4m:/dev/stdout)")}
+	}
 	to, err := openReport(reportTo, env.out)
 	if err != nil {
 		return err
@@ -360,10 +363,9 @@ func parseInt(s string, limit int) (int, bool) {
 
 // isTerminal reports whether w is a terminal.
 func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
+	if o, ok := w.(*output); ok {
+		w = o.w
 	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+	f, ok := w.(*os.File)
+	return ok && terminal(f)
 }
