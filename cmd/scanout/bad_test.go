@@ -88,6 +88,10 @@ func TestBadInput(t *testing.T) {
 	for _, args := range []string{"", "nosuch", "probe", "version x", "play a b", "bench nosuch", "bench queue --duration=0s", "bench queue --duration=soon", "bench queue --duration=2:00:00", "bench queue --duration=2h"} {
 		cases = append(cases, badInput{"scanout " + args, command{args: strings.Fields(args)}, exitUsage, "", -1})
 	}
+	for _, b := range []string{"upload", "decode", "headline"} {
+		// One line, and no benchmark is begun. Where there is no Vulkan it says that.
+		cases = append(cases, badInput{"device of bench " + b, command{args: []string{"bench", b, "--device", "no such GPU", "--media", av}}, exitOutput, "gpu: ", 0})
+	}
 	for _, c := range cases {
 		t.Run(strings.ReplaceAll(c.name, "/", "_"), func(t *testing.T) {
 			t.Parallel()

@@ -15,8 +15,10 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
+	"github.com/scanout-av/scanout/internal/gpu"
 	"github.com/scanout-av/scanout/media"
 	"github.com/scanout-av/scanout/pace"
+	"github.com/scanout-av/scanout/player"
 )
 
 // A benchmark prints the way scanout goes beside the other ways, measured in the same
@@ -120,6 +122,13 @@ func (c *benchCommand) Run(env *environment) error {
 		if display, err = pace.ParseSimulated(c.Display); err != nil {
 			return usageError{fmt.Errorf("--display: %w", err)}
 		}
+	}
+	if c.Device != "" {
+		dev, err := gpu.OpenDevice(gpu.InstanceConfig{}, gpu.Config{Device: c.Device})
+		if err != nil {
+			return fmt.Errorf("%w: --device: %w", player.ErrOutput, err)
+		}
+		dev.Close()
 	}
 	o := &benchOptions{Display: display, Device: c.Device, Media: c.Media, Streams: c.Streams, Rows: c.Rows, Verbose: io.Discard}
 	if isTerminal(env.err) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -50,6 +51,9 @@ func benchUpload(ctx context.Context, o *benchOptions) (*benchTable, error) {
 			fmt.Fprintf(o.Verbose, "upload %v, %v\n", mode, draw)
 			cfg := render.Config{Device: o.Device, Upload: mode, Draw: draw, InFlight: inFlight, Pool: pool, Width: width, Height: height, Now: clock.Now}
 			r, device, err := uploadOnce(cfg, ring[:], o.Duration)
+			if mode == render.UploadAuto && errors.Is(err, media.ErrNotSupported) {
+				return nil, err // there is no such device, or none at all: all ways would say so
+			}
 			if err != nil {
 				t.note("%v, %v: %v", mode, draw, err)
 				continue
