@@ -43,6 +43,7 @@ type Source struct {
 	// interrupt is what the interrupt callback reads: libavformat holds its address. stop is
 	// a field of it.
 	interrupt *libav.Interrupt
+	endless   bool // it ended a call of this connection because the server sends on and on
 	stop      *atomic.Int32
 	quit      chan struct{} // closed by Interrupt
 	once      sync.Once
@@ -164,13 +165,14 @@ func (s *Source) connect(local bool) error {
 	s.watch.beginFrom(limit, anonymousMemory())
 	err := s.calls.OpenInput(ctx, s.interrupt, s.cfg.URL, options)
 	late := s.watch.end()
+	s.endless = s.interrupt.Endless()
 	if err == nil {
 		s.ctx = ctx
 	}
 	switch {
 	case late != nil:
 		err = late
-	case err != nil && s.interrupt.Endless():
+	case err != nil && s.endless:
 		err = errTalk
 	case err != nil && s.interrupt.Circle():
 		err = errCircle
@@ -330,7 +332,7 @@ func (s *Source) readError(err error) error {
 }
 
 // next returns the next packet of the queue or of the file.
-// Errors: io.EOF, os.ErrClosed, errLate, or FFmpeg's.
+// Errors: io.EOF, os.ErrClosed, errLate, errFlood, or FFmpeg's.
 func (s *Source) next() (libav.Packet, error) {
 	if s.ahead = s.head < len(s.queue); !s.ahead {
 		if err := s.broken; err != nil {
@@ -354,7 +356,11 @@ func (s *Source) fetch() (libav.Packet, error) {
 	}
 	for again := 0; ; again++ {
 		s.watch.begin(s.silence())
+		if s.net.counted {
+			s.interrupt.Bound()
+		}
 		err := s.calls.ReadPacket(s.ctx, p)
+		s.endless = s.interrupt.Unbound() || s.endless // also where a last packet came
 		late := s.watch.end()
 		if err == nil {
 			return p, nil
@@ -362,7 +368,9 @@ func (s *Source) fetch() (libav.Packet, error) {
 		// A demuxer may ask for another try; one that never gets on has ended.
 		// An interrupted one asks for that, too, or says so in the next call.
 		if late == nil && errors.Is(err, libav.ErrExit) {
-			late = errLate
+			if late = errLate; s.endless {
+				late = errFlood
+			}
 		}
 		if err == media.ErrAgain && late == nil && again < 1000 && s.stop.Load() == stopNot {
 			continue

@@ -65,6 +65,8 @@ type network struct {
 	live bool
 	// restarts says that an end is one of the connection's, not of what is sent.
 	restarts bool
+	// counted says that its calls are bounded by count, too: see libav.Interrupt.
+	counted bool
 }
 
 func classify(u string) network {
@@ -81,7 +83,9 @@ func classify(u string) network {
 		n.remote, n.live, n.restarts = true, true, true
 	case "tcp", "tls":
 		n.remote, n.live = true, true
-	case "http", "https", "hls", "ftp", "sftp", "async", "cache", "icecast", "gopher", "gophers", "ipfs", "ipns", "httpproxy":
+	case "http", "https", "hls":
+		n.remote, n.counted = true, true
+	case "ftp", "sftp", "async", "cache", "icecast", "gopher", "gophers", "ipfs", "ipns", "httpproxy":
 		n.remote = true
 	}
 	return n
@@ -197,7 +201,7 @@ func explainNetwork(err error, n network, limit time.Duration) error {
 		return fmt.Errorf("nothing playable came within %v: is the sender running, does it send to this port, and does a firewall let it through?", limit)
 	case err == errLate:
 		return fmt.Errorf("no answer that could be played within %v: is this the right address, and is the server well?", limit)
-	case err == errBloat, err == errCircle, err == errTalk:
+	case err == errBloat, err == errCircle, err == errTalk, err == errFlood:
 		return err
 	case errors.Is(err, syscall.ECONNREFUSED):
 		hint = "nothing listens there: is the server running, and is the port right?"

@@ -23,13 +23,21 @@ const (
 // findStreams reads ahead until every stream is described.
 func (s *Source) findStreams(limit time.Duration) error {
 	s.watch.beginFrom(limit, anonymousMemory())
+	if s.net.counted {
+		s.interrupt.Bound()
+	}
 	err := s.calls.FindStreamInfo(s.ctx)
+	s.endless = s.interrupt.Unbound() || s.endless
 	late := s.watch.end()
 	switch {
 	case late == errLate && s.described():
 		return nil // what else was announced does not come
 	case late != nil:
 		return late
+	case s.endless && s.described():
+		return nil // what has come can be played
+	case s.endless:
+		return errFlood
 	}
 	return err
 }

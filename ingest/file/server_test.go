@@ -203,8 +203,8 @@ func TestHostileServers(t *testing.T) {
 			c.Close()
 		}, ""},
 		{"garbage", "http", func(c net.Conn) { flood(c, "\x80\x01gar\x00bage\n") }, "on and on"},
-		{"a chunk without an end of its length", "http", chunked("0"), "no answer"},
-		{"chunks of a byte", "http", chunked("1\r\nG\r\n"), "makes no sense"},
+		{"a chunk without an end of its length", "http", chunked("0"), "on and on"},
+		{"chunks of a byte", "http", chunked("1\r\nG\r\n"), "on and on"},
 		{"asks for all memory", "http", func(c net.Conn) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isomiso2\xff\xff\xff\xffmoov")
 			flood(c, "\x00\x00\x00\x08trak")
@@ -249,6 +249,50 @@ func chunked(b string) func(net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 		flood(c, b)
 	}
+}
+
+// TestEndlessChunkWhilePlaying: what a server sends on and on behind its media ends reading, by
+// count and not by time.
+func TestEndlessChunkWhilePlaying(t *testing.T) {
+	b := read(t, generate(t, "chunk.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-t", "2", "-c:v", "libx264", "-g", "10", "-bf", "0"))
+	srv := listen(t, func(c net.Conn) {
+		chunked(fmt.Sprintf("%x\r\n%s\r\n", len(b), b))(&once{Conn: c})
+		flood(c, "0")
+	})
+	defer func() {
+		srv.l.Close()
+		srv.wg.Wait()
+	}()
+	cfg := quick("http://" + srv.address() + "/x.ts")
+	cfg.Network.Timeout = time.Minute
+	src, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	for n := 0; ; n++ {
+		var au media.AccessUnit
+		if err := src.Read(&au); err != nil {
+			if n == 0 || !strings.Contains(err.Error(), "on and on") {
+				t.Errorf("after %d units: %v", n, err)
+			}
+			return
+		}
+		au.Release()
+	}
+}
+
+// once takes what chunked writes once.
+type once struct {
+	net.Conn
+	writes int
+}
+
+func (o *once) Write(b []byte) (int, error) {
+	if o.writes++; o.writes > 2 {
+		return 0, io.ErrClosedPipe
+	}
+	return o.Conn.Write(b)
 }
 
 // TestManyStreams: of a description with a thousand streams no more are set up than anybody

@@ -33,6 +33,7 @@ var (
 	errLate   = errors.New("timed out")
 	errCircle = errors.New("its playlists name ever more playlists, in a circle perhaps: refused")
 	errTalk   = errors.New("it answers on and on and describes nothing, with redirects in a circle perhaps: refused")
+	errFlood  = errors.New("it sends on and on and nothing of it can be played: refused")
 	errBloat  = errors.New("what it sends to describe itself is larger than that of any stream: refused as hostile or broken")
 )
 

@@ -22,7 +22,9 @@ import (
 // RTSP opens its connections without asking. There the looks themselves are counted, of which
 // each byte of an answer's headers takes some: a server that redirects in circles, or answers
 // without end, has had its say after so many. So has one of HTTP whose headers do not end,
-// which is read as fast as it sends: they are counted while a file is being opened.
+// which is read as fast as it sends: they are counted while a file is being opened. And so
+// has one whose chunk has a length that does not end, or that sends nothing but noise: looks
+// are counted during each call that opens or reads ([Interrupt.Bound]).
 //
 // Ownership: libavformat holds its address until the context is closed.
 type Interrupt struct {
@@ -40,6 +42,7 @@ type Interrupt struct {
 	opened   int
 	circle   bool
 	endless  bool
+	playlist bool    // http_persistent is what is counted for
 	original uintptr // io_open
 }
 
@@ -53,6 +56,10 @@ const (
 	// openLooks is the same for one file, whose server has to have said what it sends by then:
 	// there are two for 4 KiB of HTTP, and ten a second while nothing comes.
 	openLooks = 1 << 13
+	// callLooks is the same for a call that opens or reads: 512 MB of HTTP that nothing comes of,
+	// or a twentieth where it comes in chunks of a packet of MPEG-TS, which take four each; to
+	// find streams 5 MB are read. Waiting takes ten looks a second.
+	callLooks = 1 << 18
 	// mostOpened is how many files one call may open to open one: a playlist names some
 	// dozens at most, and a segment of each is opened.
 	mostOpened = 1000
@@ -76,6 +83,21 @@ func (in *Interrupt) Circle() bool { return in.circle }
 // Endless reports whether the last OpenInput, or the opening of a file in it, was ended because
 // a server answered without end, perhaps by redirects in a circle.
 func (in *Interrupt) Endless() bool { return in.endless }
+
+// Bound makes libavformat's calls end with ErrExit after so many looks at Stop as reading more
+// takes than anything can need, until Unbound. For HTTP only: RTMP takes some for each 128
+// bytes.
+func (in *Interrupt) Bound() {
+	in.looks, in.value, in.over = callLooks, 1, 0
+	in.target = dl.Addr(in) + unsafe.Offsetof(in.over)
+}
+
+// Unbound ends that, and reports whether a call was ended.
+func (in *Interrupt) Unbound() bool {
+	ended := in.over != 0
+	in.target, in.over = 0, 0
+	return ended
+}
 
 // listen counts looks down from n; the function that it returns ends that and goes on with what
 // was counted before.
@@ -103,14 +125,17 @@ var openCallback = sync.OnceValue(func() uintptr { return dl.NewCallback(openFil
 // countOpens counts what url leads to until the function that it returns is called: with true
 // while ctx is still there.
 func (l *Lib) countOpens(ctx FormatContext, in *Interrupt, url string) (done func(open bool)) {
-	in.lib, in.opened, in.circle, in.endless, in.target, in.over = l, 0, false, false, 0, 0
+	in.lib, in.opened, in.circle, in.endless, in.playlist, in.target, in.over = l, 0, false, false, false, 0, 0
 	if strings.HasPrefix(url, "rtsp") { // rtsps, too
 		done := in.listen(talkLooks)
 		return func(bool) { done() }
 	}
+	if strings.HasPrefix(url, "http") || strings.HasPrefix(url, "hls") {
+		in.Bound()
+	}
 	at := l.ioOpenAt(ctx)
 	if at == 0 {
-		return func(bool) {} // time bounds it
+		return func(bool) { in.endless = in.Unbound() } // time bounds the rest
 	}
 	in.original = dl.Load[uintptr](uintptr(ctx), at)
 	opening.Lock()
@@ -126,11 +151,11 @@ func (l *Lib) countOpens(ctx FormatContext, in *Interrupt, url string) (done fun
 		opening.Unlock()
 		if open {
 			dl.Store(uintptr(ctx), at, in.original)
-			if in.target != 0 {
+			if in.playlist {
 				dl.Store(in.target, 0, in.was)
 			}
 		}
-		in.target = 0
+		in.endless = in.Unbound() || in.endless
 	}
 }
 
@@ -146,7 +171,7 @@ func openFile(ctx, pb, url, flags, options uintptr) uintptr {
 		in.circle = true
 		return refusedFile
 	}
-	if in.target == 0 {
+	if !in.playlist {
 		in.limitPersistent(ctx)
 	}
 	defer in.listen(openLooks)()
@@ -162,7 +187,7 @@ func (in *Interrupt) limitPersistent(ctx uintptr) {
 	}
 	if o := l.option(priv, "http_persistent"); o >= 0 {
 		at := priv + uintptr(o)
-		in.was, in.looks, in.value, in.target = dl.Load[int32](at, 0), persistentLooks, 0, at
+		in.was, in.looks, in.value, in.target, in.playlist = dl.Load[int32](at, 0), persistentLooks, 0, at, true
 	}
 }
 
