@@ -177,22 +177,37 @@ func (c *avc) inline() error {
 // create makes an object of all parameter sets that there are.
 func (c *avc) create(s *gpu.VideoSession) (vk.VideoSessionParametersKHR, error) {
 	c.inSets = false
-	var sps []vk.StdVideoH264SequenceParameterSet
-	var pps []vk.StdVideoH264PictureParameterSet
-	for id := range 32 {
-		if q := c.dec.SPS(uint8(id)); q != nil {
-			sps = append(sps, *avcSPS(q))
-		}
-	}
-	for id := range 256 {
-		if q := c.dec.PPS(uint8(id)); q != nil && c.dec.SPS(q.SeqParameterSetID) != nil {
-			pps = append(pps, *avcPPS(q))
-		}
-	}
+	sps, pps := c.all()
 	add := &vk.VideoDecodeH264SessionParametersAddInfoKHR{SType: vk.STypeVideoDecodeH264SessionParametersAddInfoKHR,
 		StdSPSCount: uint32(len(sps)), PStdSPSs: &sps[0], StdPPSCount: uint32(len(pps)), PStdPPSs: &pps[0]}
 	return s.NewParameters(vk.Pointer(&vk.VideoDecodeH264SessionParametersCreateInfoKHR{SType: vk.STypeVideoDecodeH264SessionParametersCreateInfoKHR,
 		MaxStdSPSCount: uint32(len(sps)), MaxStdPPSCount: uint32(len(pps)), PParametersAddInfo: add}))
+}
+
+// all translates all parameter sets. Those of the picture are its own: where a unit holds
+// several pictures, the decoder may have newer ones of the same number by now.
+func (c *avc) all() (sps []vk.StdVideoH264SequenceParameterSet, pps []vk.StdVideoH264PictureParameterSet) {
+	own := func(id uint8) *h264.SPS {
+		if id == c.cur.SPS.SeqParameterSetID {
+			return c.cur.SPS
+		}
+		return c.dec.SPS(id)
+	}
+	for id := range uint8(32) {
+		if q := own(id); q != nil {
+			sps = append(sps, *avcSPS(q))
+		}
+	}
+	for id := range 256 {
+		q := c.dec.PPS(uint8(id))
+		if uint8(id) == c.cur.PPS.PicParameterSetID {
+			q = c.cur.PPS
+		}
+		if q != nil && own(q.SeqParameterSetID) != nil {
+			pps = append(pps, *avcPPS(q))
+		}
+	}
+	return sps, pps
 }
 
 func bit(b bool) uint32 {

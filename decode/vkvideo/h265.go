@@ -195,12 +195,27 @@ func (c *hevc) inline() error {
 // create makes an object of all parameter sets that there are.
 func (c *hevc) create(s *gpu.VideoSession) (vk.VideoSessionParametersKHR, error) {
 	c.inSets = false
-	var vps []vk.StdVideoH265VideoParameterSet
-	var sps []vk.StdVideoH265SequenceParameterSet
-	var pps []vk.StdVideoH265PictureParameterSet
+	vps, sps, pps := c.all()
+	add := &vk.VideoDecodeH265SessionParametersAddInfoKHR{SType: vk.STypeVideoDecodeH265SessionParametersAddInfoKHR,
+		StdVPSCount: uint32(len(vps)), PStdVPSs: &vps[0], StdSPSCount: uint32(len(sps)), PStdSPSs: &sps[0], StdPPSCount: uint32(len(pps)), PStdPPSs: &pps[0]}
+	return s.NewParameters(vk.Pointer(&vk.VideoDecodeH265SessionParametersCreateInfoKHR{SType: vk.STypeVideoDecodeH265SessionParametersCreateInfoKHR,
+		MaxStdVPSCount: uint32(len(vps)), MaxStdSPSCount: uint32(len(sps)), MaxStdPPSCount: uint32(len(pps)), PParametersAddInfo: add}))
+}
+
+// all translates all parameter sets, the picture's own among them: see [avc.all].
+func (c *hevc) all() (vps []vk.StdVideoH265VideoParameterSet, sps []vk.StdVideoH265SequenceParameterSet, pps []vk.StdVideoH265PictureParameterSet) {
+	cur := c.cur
+	own := func(id uint8) *h265.SPS {
+		if id == cur.SPS.SpsSeqParameterSetID {
+			return cur.SPS
+		}
+		return c.dec.SPS(id)
+	}
 	var have [16]bool
-	for id := range 16 {
-		q := c.dec.SPS(uint8(id))
+	have[cur.SPS.SpsVideoParameterSetID&15] = true
+	vps = append(vps, *hevcVPS(cur.VPS, cur.SPS))
+	for id := range uint8(16) {
+		q := own(id)
 		if q == nil {
 			continue
 		}
@@ -210,15 +225,18 @@ func (c *hevc) create(s *gpu.VideoSession) (vk.VideoSessionParametersKHR, error)
 			vps = append(vps, *hevcVPS(c.dec.VPS(v), q))
 		}
 	}
-	for id := range 64 {
-		if q := c.dec.PPS(uint8(id)); q != nil && c.dec.SPS(q.PpsSeqParameterSetID) != nil {
-			pps = append(pps, *hevcPPS(q, c.dec.SPS(q.PpsSeqParameterSetID)))
+	for id := range uint8(64) {
+		q := c.dec.PPS(id)
+		if id == cur.PPS.PpsPicParameterSetID {
+			q = cur.PPS
+		}
+		if q != nil {
+			if of := own(q.PpsSeqParameterSetID); of != nil {
+				pps = append(pps, *hevcPPS(q, of))
+			}
 		}
 	}
-	add := &vk.VideoDecodeH265SessionParametersAddInfoKHR{SType: vk.STypeVideoDecodeH265SessionParametersAddInfoKHR,
-		StdVPSCount: uint32(len(vps)), PStdVPSs: &vps[0], StdSPSCount: uint32(len(sps)), PStdSPSs: &sps[0], StdPPSCount: uint32(len(pps)), PStdPPSs: &pps[0]}
-	return s.NewParameters(vk.Pointer(&vk.VideoDecodeH265SessionParametersCreateInfoKHR{SType: vk.STypeVideoDecodeH265SessionParametersCreateInfoKHR,
-		MaxStdVPSCount: uint32(len(vps)), MaxStdSPSCount: uint32(len(sps)), MaxStdPPSCount: uint32(len(pps)), PParametersAddInfo: add}))
+	return vps, sps, pps
 }
 
 // hevcLevels are general_level_idc by StdVideoH265LevelIdc.

@@ -2,6 +2,7 @@ package vkvideo
 
 import (
 	"errors"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -155,6 +156,61 @@ func TestH264Structures(t *testing.T) {
 			t.Errorf("%s: %v allocations a picture", name, n)
 		}
 	}
+}
+
+// TestSetsOfThePicture: where a unit holds two pictures and changes a parameter set between
+// them, each is decoded with its own.
+func TestSetsOfThePicture(t *testing.T) {
+	units := func(name string, args ...string) [][]byte {
+		path := filepath.Join(t.TempDir(), name)
+		argv := append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25"}, args...)
+		if out, err := exec.Command("ffmpeg", append(argv, "-frames:v", "1", path)...).CombinedOutput(); err != nil {
+			t.Skipf("needs ffmpeg with %v: %v: %s", args, err, out)
+		}
+		return cut(t, path)
+	}
+	t.Run("h264", func(t *testing.T) {
+		x264 := func(cabac string) []byte {
+			return units("a.264", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", "aud=0:cabac="+cabac)[0]
+		}
+		c, err := newH264(&media.Stream{Codec: "h264"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.parse(slices.Concat(x264("0"), x264("1"))); err != nil {
+			t.Fatal(err)
+		}
+		n := uint32(0)
+		for ; c.next() != nil; n++ {
+			if sps, pps := c.(*avc).all(); len(sps) != 1 || len(pps) != 1 || pps[0].Flags.EntropyCodingModeFlag() != n {
+				t.Errorf("picture %d: %d and %d sets, entropy_coding_mode_flag %d", n, len(sps), len(pps), pps[0].Flags.EntropyCodingModeFlag())
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d pictures", n)
+		}
+	})
+	t.Run("h265", func(t *testing.T) {
+		x265 := func(signhide string) []byte {
+			return units("a.265", "-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:info=0:aud=0:signhide="+signhide)[0]
+		}
+		c, err := newH265(&media.Stream{Codec: "hevc"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.parse(slices.Concat(x265("0"), x265("1"))); err != nil {
+			t.Fatal(err)
+		}
+		n := uint32(0)
+		for ; c.next() != nil; n++ {
+			if vps, sps, pps := c.(*hevc).all(); len(vps) != 1 || len(sps) != 1 || len(pps) != 1 || pps[0].Flags.SignDataHidingEnabledFlag() != n {
+				t.Errorf("picture %d: %d, %d and %d sets, sign_data_hiding_enabled_flag %d", n, len(vps), len(sps), len(pps), pps[0].Flags.SignDataHidingEnabledFlag())
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d pictures", n)
+		}
+	})
 }
 
 func checkSets(t *testing.T, s *vk.StdVideoH264SequenceParameterSet, q *h264.SPS, p *vk.StdVideoH264PictureParameterSet, r *h264.PPS) {
