@@ -35,7 +35,7 @@ func (t *track) correct(p *udp.Packet, h *header, body []byte, scheme fec.Scheme
 	case !s.live || t.format == nil:
 		t.conn.Release(p) // it protects what nobody knows yet
 		return
-	case p.From != s.from, !inBand && t.media.repairSSRC != 0 && h.ssrc != t.media.repairSSRC:
+	case p.From != s.from, !inBand && s.ssrc == t.media.protectedSSRC && h.ssrc != t.media.repairSSRC:
 		t.c.Foreign++
 		t.conn.Release(p)
 		return

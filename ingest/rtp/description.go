@@ -40,8 +40,8 @@ type Media struct {
 	FrameRate      media.Rational
 	// anything says that it is described by its address alone: whatever says what it is.
 	anything bool
-	// repairSSRC is that of the error correction, 0 when it is not said.
-	repairSSRC uint32
+	// repairSSRC is that of the error correction for protectedSSRC, where the description says.
+	protectedSSRC, repairSSRC uint32
 }
 
 const (
@@ -230,8 +230,10 @@ func section(s *sdp.SessionDescription, m *sdp.MediaDescription) (*Media, error)
 		}
 		// The stream, and then what repairs it. Source: RFC 5956, 4.3.
 		if f := strings.Fields(a.Value); a.Key == "ssrc-group" && len(f) == 3 && f[0] == "FEC-FR" {
-			if n, err := strconv.ParseUint(f[2], 10, 32); err == nil {
-				r.repairSSRC = uint32(n)
+			stream, err := strconv.ParseUint(f[1], 10, 32)
+			repair, err2 := strconv.ParseUint(f[2], 10, 32)
+			if err == nil && err2 == nil {
+				r.protectedSSRC, r.repairSSRC = uint32(stream), uint32(repair)
 			}
 		}
 	}
