@@ -27,6 +27,7 @@ type sendCommand struct {
 	SDP         string  `name:"sdp" placeholder:"FILE" help:"Write the session description there; - is standard output."`
 	Loop        bool    `help:"Begin again at the end."`
 	PayloadSize int     `default:"0" placeholder:"BYTES" help:"Longest RTP payload (default 1200)."`
+	FEC         int     `name:"fec" default:"0" placeholder:"PERCENT" help:"Protect pictures by so many packets in a hundred of forward error correction (FlexFEC draft 03), at least one each. Receivers learn of them from the description (--sdp); others pass them over."`
 	Rate        float64 `default:"1" help:"Times real time, 0.1 to 16. Anything but 1 sends the picture only."`
 	Burst       bool    `help:"Send each picture at once, instead of spreading its packets."`
 	NoVideo     bool    `help:"Leave the picture out."`
@@ -75,6 +76,9 @@ func (c *sendCommand) Run(env *environment) error {
 		if n.Refused > 0 {
 			fmt.Fprintf(env.err, "; nobody listened to %d of them", n.Refused)
 		}
+		if n.Corrections > 0 {
+			fmt.Fprintf(env.err, "; %d of them are error correction", n.Corrections)
+		}
 		if f := n.Feedback; f.Asked > 0 {
 			fmt.Fprintf(env.err, "; %d were asked for again, and %d sent", f.Asked, f.Resent)
 		}
@@ -103,7 +107,7 @@ func (c *sendCommand) open(ctx context.Context) (player.Source, error) {
 
 // config reads the command line.
 func (c *sendCommand) config() (cfg egress.Config, err error) {
-	cfg = egress.Config{Now: clock.Now, Wall: time.Now, Name: filepath.Base(c.Media), PayloadSize: c.PayloadSize, Speed: c.Rate, Burst: c.Burst}
+	cfg = egress.Config{Now: clock.Now, Wall: time.Now, Name: filepath.Base(c.Media), PayloadSize: c.PayloadSize, FEC: c.FEC, Speed: c.Rate, Burst: c.Burst}
 	u, err := url.Parse(c.To)
 	if err != nil || u.Scheme != "rtp" || u.Port() == "" || u.Hostname() == "" || u.User != nil || u.Path != "" && u.Path != "/" {
 		return cfg, fmt.Errorf("%q is not rtp://host:port", c.To)
@@ -139,6 +143,8 @@ func (c *sendCommand) config() (cfg egress.Config, err error) {
 		return cfg, fmt.Errorf("payloads of %d bytes: use 64 to 65000", cfg.PayloadSize)
 	case !(c.Rate >= 0.1 && c.Rate <= 16):
 		return cfg, fmt.Errorf("--rate %v is out of range: use 0.1 to 16", c.Rate)
+	case c.FEC < 0 || c.FEC > 100:
+		return cfg, fmt.Errorf("--fec %d: use 0 to 100", c.FEC)
 	case c.NoVideo && c.NoAudio:
 		return cfg, errors.New("--no-video and --no-audio leave nothing to send")
 	}

@@ -19,15 +19,17 @@ import (
 var sendClips = []struct {
 	name, file string
 	encoder    []string
-	codec      string // FFmpeg's name, of what its depacketizers know
+	codec      string   // FFmpeg's name, of what its depacketizers know
+	args       []string // of scanout
 }{
-	{"h264", "send-h264.mp4", []string{"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p"}, "h264"},
-	{"h264 in a transport stream", "send-h264.ts", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "12", "-pix_fmt", "yuv420p"}, "h264"},
-	{"h264 of one picture a packet and more", "send-big.mkv", []string{"-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-slices", "3", "-g", "10", "-pix_fmt", "yuv420p"}, "h264"},
-	{"hevc", "send-hevc.mp4", []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=12:log-level=none", "-pix_fmt", "yuv420p"}, "hevc"},
-	{"vp8", "send-vp8.webm", []string{"-c:v", "libvpx", "-deadline", "realtime", "-g", "12", "-b:v", "1M"}, "vp8"},
-	{"vp9", "send-vp9.webm", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "12", "-b:v", "1M"}, "vp9"},
-	{"av1", "send-av1.mp4", []string{"-c:v", "libsvtav1", "-preset", "12", "-g", "12", "-pix_fmt", "yuv420p"}, ""},
+	{"h264", "send-h264.mp4", []string{"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p"}, "h264", nil},
+	{"h264 with error correction", "send-h264.mp4", []string{"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p"}, "h264", []string{"--fec", "50"}},
+	{"h264 in a transport stream", "send-h264.ts", []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "12", "-pix_fmt", "yuv420p"}, "h264", nil},
+	{"h264 of one picture a packet and more", "send-big.mkv", []string{"-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-slices", "3", "-g", "10", "-pix_fmt", "yuv420p"}, "h264", nil},
+	{"hevc", "send-hevc.mp4", []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=12:log-level=none", "-pix_fmt", "yuv420p"}, "hevc", nil},
+	{"vp8", "send-vp8.webm", []string{"-c:v", "libvpx", "-deadline", "realtime", "-g", "12", "-b:v", "1M"}, "vp8", nil},
+	{"vp9", "send-vp9.webm", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "12", "-b:v", "1M"}, "vp9", nil},
+	{"av1", "send-av1.mp4", []string{"-c:v", "libsvtav1", "-preset", "12", "-g", "12", "-pix_fmt", "yuv420p"}, "", nil},
 }
 
 // description has scanout describe a file without sending all of it.
@@ -71,7 +73,7 @@ func TestSendToFFmpeg(t *testing.T) {
 			// still for a moment it loses packets. A sender that sends the wrong ones does so
 			// every time.
 			avtest.Try(t, func() error {
-				got, said := sendToFFmpeg(t, path, len(want))
+				got, said := sendToFFmpeg(t, path, len(want), c.args...)
 				if !slices.Equal(got, want) {
 					return fmt.Errorf("%d pictures, the file has %d, or they differ; %s", len(got), len(want), said)
 				}
@@ -83,10 +85,10 @@ func TestSendToFFmpeg(t *testing.T) {
 
 // sendToFFmpeg returns the MD5s of the pictures that FFmpeg receives, at most n, and what
 // both programs said.
-func sendToFFmpeg(t *testing.T, path string, n int) (pictures []string, said string) {
+func sendToFFmpeg(t *testing.T, path string, n int, args ...string) (pictures []string, said string) {
 	t.Helper()
 	port := avtest.Ports(t, 4)
-	sdp := description(t, path, port)
+	sdp := description(t, path, port, args...)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	receive := exec.CommandContext(ctx, needFFmpeg(t), "-v", "error", "-protocol_whitelist", "file,udp,rtp", "-flags", "+unaligned", "-i", sdp,
@@ -99,7 +101,7 @@ func sendToFFmpeg(t *testing.T, path string, n int) (pictures []string, said str
 	if err := avtest.Bound(port, ctx.Done()); err != nil {
 		t.Fatal(err)
 	}
-	r := command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1000", port), "--sdp", filepath.Join(t.TempDir(), "again.sdp")}}.run(t)
+	r := command{args: append([]string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d?pkt_size=1000", port), "--sdp", filepath.Join(t.TempDir(), "again.sdp")}, args...)}.run(t)
 	if r.code != exitOK {
 		t.Errorf("exit code %d: %s", r.code, r.err)
 	}
@@ -119,14 +121,14 @@ func TestSendToScanout(t *testing.T) {
 			path := generate(t, c.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1"}, c.encoder...)...)
 			want := reference(t, path)
 			port := avtest.Ports(t, 4)
-			sdp := description(t, path, port)
+			sdp := description(t, path, port, c.args...)
 			sent := make(chan result, 1)
 			go func() {
 				if err := avtest.Bound(port, t.Context().Done()); err != nil {
 					sent <- result{code: exitFailed, err: err.Error()}
 					return
 				}
-				sent <- command{args: []string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port)}}.run(t)
+				sent <- command{args: append([]string{"send", path, fmt.Sprintf("rtp://127.0.0.1:%d", port)}, c.args...)}.run(t)
 			}()
 			got := play("-q", "--speed", "max", "-o", "framemd5:-", sdp).run(t)
 			if r := <-sent; r.code != exitOK {
@@ -323,6 +325,7 @@ func TestSendBadInput(t *testing.T) {
 		{[]string{path, "rtp://127.0.0.1:5004?pkt_size=20"}, exitUsage, "use 64 to 65000"},
 		{[]string{path, "rtp://127.0.0.1:5004?pkt_size=1200", "--payload-size", "1000"}, exitUsage, "twice"},
 		{[]string{path, "rtp://127.0.0.1:5004", "--payload-size", "70000"}, exitUsage, "use 64 to 65000"},
+		{[]string{path, "rtp://127.0.0.1:5004", "--fec", "101"}, exitUsage, "--fec 101: use 0 to 100"},
 		{[]string{path, "rtp://127.0.0.1:5004", "--rate", "0"}, exitUsage, "out of range"},
 		{[]string{path, "rtp://127.0.0.1:5004", "--rate", "NaN"}, exitUsage, "out of range"},
 		{[]string{path, "rtp://127.0.0.1:5004", "--no-video", "--no-audio"}, exitUsage, "nothing to send"},

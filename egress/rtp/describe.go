@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -183,6 +184,15 @@ func (s *Sender) SDP() ([]byte, error) {
 			m.Attributes = append(m.Attributes, sdp.Attribute{Key: "framerate", Value: fmt.Sprintf("%.6g", r.Float())})
 		}
 		m.Attributes = append(m.Attributes, sdp.Attribute{Key: "ssrc", Value: fmt.Sprintf("%d cname:%s", st.ssrc, s.cname)})
+		if c := st.correct; c != nil {
+			// As libwebrtc describes it. Source: the draft, 5.1; RFC 5956, 4.3.
+			m.MediaName.Formats = append(m.MediaName.Formats, strconv.Itoa(correctionType))
+			m.Attributes = append(m.Attributes,
+				sdp.Attribute{Key: "rtpmap", Value: fmt.Sprintf("%d flexfec-03/90000", correctionType)},
+				sdp.Attribute{Key: "fmtp", Value: fmt.Sprintf("%d repair-window=%d", correctionType, correctionWindow.Microseconds())},
+				sdp.Attribute{Key: "ssrc", Value: fmt.Sprintf("%d cname:%s", c.ssrc, s.cname)},
+				sdp.Attribute{Key: "ssrc-group", Value: fmt.Sprintf("FEC-FR %d %d", st.ssrc, c.ssrc)})
+		}
 		d.MediaDescriptions = append(d.MediaDescriptions, m)
 	}
 	b, err := d.Marshal()

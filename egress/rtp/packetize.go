@@ -20,10 +20,14 @@ type unit struct {
 	from, until media.Instant // first packet, and when the last one is due at the latest
 	packets     [][]byte
 	sent        int
+
+	repair []byte   // packets of error correction
+	mixed  [][]byte // memory for a list of all
 }
 
 func (u *unit) reset() {
 	u.memory, u.ends, u.packets, u.sent = u.memory[:0], u.ends[:0], u.packets[:0], 0
+	u.repair = u.repair[:0]
 }
 
 // add appends a packet whose payload is the parts.

@@ -105,13 +105,14 @@ func NewRetransmitter(ssrc uint32, longest int) *Retransmitter {
 // of two, so that neighbours stay apart where the numbers wrap around.
 func (r *Retransmitter) place(seq uint16) *keptPacket { return &r.kept[int(seq)&(len(r.kept)-1)] }
 
-// Keep remembers packets that are being sent: before the receiver can have missed them.
+// Keep remembers packets that are being sent: before the receiver can have missed them. Those of
+// other SSRCs (error correction) are passed over.
 // Ownership: borrows the packets and copies them.
 func (r *Retransmitter) Keep(now media.Instant, packets ...[]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range packets {
-		if len(p) < headerSize {
+		if len(p) < headerSize || binary.BigEndian.Uint32(p[8:]) != r.ssrc {
 			continue
 		}
 		k := r.place(binary.BigEndian.Uint16(p[2:]))

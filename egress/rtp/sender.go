@@ -51,6 +51,9 @@ type Config struct {
 	// Burst sends each access unit at once, instead of spreading it over half the time
 	// until the next one.
 	Burst bool
+	// FEC sends, beside pictures, so many packets in a hundred of forward error correction, at
+	// least one for each picture, with an SSRC and a payload type of their own; 0 sends none.
+	FEC int
 	// Speed sends faster or slower than real time, and RTP timestamps with it; 0 is 1.
 	Speed float64
 
@@ -91,8 +94,10 @@ type stream struct {
 	begun       bool
 	packets     uint32
 	octets      uint32
+	corrections uint64
 	nextReport  media.Instant
 	again       *Retransmitter
+	correct     *corrector // nil: there is none
 }
 
 // answers reports whether what the receiver asks for is heard. A multicast group has many
@@ -124,6 +129,8 @@ func newSender(cfg Config) (*Sender, error) {
 		return nil, fmt.Errorf("payloads of %d bytes: use %d to %d", cfg.PayloadSize, minPayloadSize, maxPayloadSize)
 	case !(cfg.Speed >= 0.1 && cfg.Speed <= 16):
 		return nil, fmt.Errorf("speed %v is out of range: use 0.1 to 16", cfg.Speed)
+	case cfg.FEC < 0 || cfg.FEC > 100:
+		return nil, fmt.Errorf("%d packets of error correction in a hundred: use 0 to 100", cfg.FEC)
 	case len(cfg.Streams) == 0:
 		return nil, errors.New("there is no stream to send")
 	}
@@ -146,6 +153,9 @@ func newSender(cfg Config) (*Sender, error) {
 		}
 		st := &stream{kind: src.Kind, rate: src.FrameRate, format: f, payloadType: uint8(96 + i),
 			ssrc: rand.Uint32(), seq: uint16(rand.Uint32()), base: rand.Uint32()}
+		if cfg.FEC > 0 && src.Kind == media.KindVideo {
+			st.correct = &corrector{percent: cfg.FEC, ssrc: st.ssrc ^ 1<<(1+rand.Uint32N(31)), seq: uint16(rand.Uint32())}
+		}
 		s.streams = append(s.streams, st)
 		s.byIndex[src.Index] = st
 		to := func(port int) udp.SendConfig {
@@ -250,6 +260,9 @@ func (s *Sender) Queue(au *media.AccessUnit, offset time.Duration) (due media.In
 			return 0, fmt.Errorf("rtp: header: %w", err)
 		}
 	}
+	if st.correct != nil {
+		st.correct.protect(u)
+	}
 	st.queue = append(st.queue, u)
 	return u.from, nil
 }
@@ -328,6 +341,10 @@ func (s *Sender) Send(now media.Instant) error {
 					return err
 				}
 				for _, p := range u.packets[u.sent:k] {
+					if !st.own(p) {
+						st.corrections++
+						continue
+					}
 					st.packets++
 					st.octets += uint32(len(p) - headerSize)
 				}
@@ -368,6 +385,7 @@ func (s *Sender) report(st *stream, now media.Instant, bye bool) error {
 type Stats struct {
 	Packets, Bytes, Syscalls uint64 // what was sent again included
 	Refused                  uint64 // nobody listened, as far as the other side says
+	Corrections              uint64 // of the packets, those of error correction
 	// Feedback is what receivers asked for, and got.
 	Feedback RetransmitStats
 }
@@ -380,6 +398,7 @@ func (s *Sender) Stats() (sum Stats) {
 		sum.Bytes += m.Bytes
 		sum.Syscalls += m.Syscalls
 		sum.Refused += m.Refused
+		sum.Corrections += st.corrections
 		sum.Feedback.add(st.again.Stats())
 	}
 	return sum
