@@ -535,3 +535,30 @@ func TestBufferLateByATurn(t *testing.T) {
 		t.Error(v, ok)
 	}
 }
+
+// TestNacksWaitForCorrection: what something else may give back is asked for later, and what it
+// gave back not at all; the time that took says nothing about the round trip.
+func TestNacksWaitForCorrection(t *testing.T) {
+	k := Nacks{Grace: 20 * time.Millisecond}
+	now := media.Instant(1e9)
+	for range 40 {
+		k.Receive(0, now)
+	}
+	for seq := range int64(3) {
+		k.Miss(seq, now)
+	}
+	var seqs [8]int64
+	if n := k.Due(now.Add(19*time.Millisecond), seqs[:]); n != 0 {
+		t.Errorf("%d asked for before their time", n)
+	}
+	k.Forget(1)
+	k.Forget(7)
+	if n := k.Due(now.Add(20*time.Millisecond), seqs[:]); n != 2 || k.Sent() != 2 {
+		t.Errorf("%d asked for: %v", n, seqs[:n])
+	}
+	k.Forget(0)
+	k.Forget(2)
+	if n := k.Due(now.Add(time.Second), seqs[:]); n != 0 || k.RTT != 0 || k.Next() != 0 {
+		t.Errorf("%d asked for again, round trip %v, next %v", n, k.RTT, k.Next())
+	}
+}
