@@ -2,7 +2,6 @@ package rt
 
 import (
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -43,38 +42,4 @@ func blockSleep(ts *unix.Timespec) syscall.Errno {
 	_, _, e := syscall.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
 	exitsyscall()
 	return e
-}
-
-// blockPoll waits for fd; a nil ts waits for ever.
-//
-//go:nosplit
-func blockPoll(fd *unix.PollFd, ts *unix.Timespec) (int, syscall.Errno) {
-	entersyscallblock()
-	n, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	exitsyscall()
-	return int(n), e
-}
-
-// PollIn waits for fd, for left at most and 0 is for ever; it may return early, and reports
-// whether there is something. It naps: see [Napper]. ts is memory for it.
-func PollIn(fd *unix.PollFd, ts *unix.Timespec, left time.Duration) bool {
-	goyield()
-	if left == 0 {
-		n, e := blockPoll(fd, nil)
-		return e == 0 && n > 0
-	}
-	if left > longestNap {
-		*ts = unix.NsecToTimespec(int64(left))
-		n, e := blockPoll(fd, ts)
-		return e == 0 && n > 0
-	}
-	if !napping.enter() {
-		*ts = unix.NsecToTimespec(int64(left))
-		n, e := blockPoll(fd, ts)
-		return e == 0 && n > 0
-	}
-	defer napping.leave()
-	*ts = unix.NsecToTimespec(int64(min(left, longestPiece)))
-	n, _, e := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1, uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	return e == 0 && n > 0
 }

@@ -52,7 +52,7 @@ type run struct {
 //  1. hand out what is left of the last recvmmsg;
 //  2. while packets flow, sleep until some have gathered;
 //  3. recvmmsg into as many messages as there is memory for;
-//  4. when there was none, poll, in naps where pauses are short, and again from 3;
+//  4. when there was none, wait in Go's poller, and again from 3;
 //  5. cut trains into packets, which refer to the memory they landed in.
 type mmsgReceiver struct {
 	*socket
@@ -80,10 +80,7 @@ type mmsgReceiver struct {
 	emptied bool          // the last recvmmsg took all there was
 	taken   media.Instant // when that was
 	drained bool          // so that it is better to wait than to look
-	pauses  pauses
-	nap     rt.Napper
-	poll    unix.PollFd
-	ts      unix.Timespec
+	poller  *rt.Poller
 }
 
 func (c *Conn) openMMsg(cfg *Config, s *socket) error {
@@ -100,7 +97,11 @@ func (c *Conn) openMMsg(cfg *Config, s *socket) error {
 		s.close()
 		return err
 	}
-	r.poll = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+	if r.poller, err = rt.NewPoller(s.fd); err != nil {
+		m.unref()
+		s.close()
+		return err
+	}
 	for i := range r.vec {
 		h := &r.vec[i].hdr
 		h.Name = &r.place[i].name[0]
@@ -115,7 +116,7 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 	if n, err := r.cut(pkts); n > 0 || err != nil {
 		return n, err
 	}
-	for gathered := false; ; {
+	for {
 		if r.emptied && r.batch > 1 {
 			r.emptied = false
 			if now := rt.Now(); r.flow.gathers(now, r.gather) {
@@ -124,10 +125,9 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 					until = min(until, deadline)
 				}
 				if until > now {
-					r.nap.SleepUntil(until)
-					gathered = true
+					r.poller.SleepUntil(until)
 					r.drained = false
-					r.c.counts.syscalls.Add(1)
+					r.c.counts.syscalls.Add(uint64(r.poller.Calls()))
 				}
 			}
 		}
@@ -149,7 +149,6 @@ func (r *mmsgReceiver) receive(pkts []Packet, deadline media.Instant) (int, erro
 			}
 			r.have, r.next = n, 0
 			r.clocks = newStamper()
-			r.pauses.ended(r.clocks.now.Sub(r.taken), r.gather, gathered)
 			r.emptied, r.taken, r.drained = n < min(r.batch, r.ready), r.clocks.now, n < r.ready
 			last := parseControl(r.place[n-1].control[:min(int(r.vec[n-1].hdr.Controllen), controlRoom)])
 			r.flow.took(n, r.clocks.instant(last.wall))
@@ -172,15 +171,20 @@ func (r *mmsgReceiver) recvmmsg(left time.Duration) (n int, e unix.Errno) {
 			return n, e
 		}
 	}
-	r.c.counts.syscalls.Add(1)
-	left = r.pauses.limit(left)
-	if !rt.PollIn(&r.poll, &r.ts, left) {
+	until := media.Instant(0)
+	if left != 0 {
+		until = rt.Now().Add(left)
+	}
+	readable := r.poller.WaitRead(until)
+	r.c.counts.syscalls.Add(uint64(r.poller.Calls()))
+	if !readable {
 		return 0, unix.EAGAIN
 	}
 	return r.recv()
 }
 
-// recv takes what is there. On a raw call's stack: it does not wait.
+// recv takes what is there. It is a raw call, which Go's monitor thread does not look after:
+// it does not wait.
 func (r *mmsgReceiver) recv() (int, unix.Errno) {
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.vec)), uintptr(r.ready), unix.MSG_DONTWAIT, 0, 0)
 	r.c.counts.syscalls.Add(1)
@@ -352,6 +356,7 @@ func (r *mmsgReceiver) reap() error {
 			w.data = nil
 		}
 	}
+	r.poller.Close()
 	r.socket.close()
 	return nil
 }

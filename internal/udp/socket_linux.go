@@ -37,7 +37,7 @@ func (c *Conn) open(cfg *Config, uc *net.UDPConn) error {
 }
 
 // socket is what both Linux paths receive from: a descriptor that Go's network poller
-// does not know: it would be woken for every packet.
+// does not know by itself: it would be woken for every packet, see [rt.Poller].
 type socket struct {
 	fd      int
 	v6      bool
