@@ -1,6 +1,7 @@
 package rtp
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -72,16 +73,11 @@ func TestSoundOfOthers(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			want := packetsOf(t, file)
+			units, c := soundFrom(t, tt.sdp, file, tt.gst, tt.path)
 			var got []string
-			var c Counters
-			for try := range 3 {
-				var ended bool
-				if got, c, ended = soundFrom(t, tt.sdp, file, tt.gst, tt.path); ended {
-					break
-				}
-				if try == 2 {
-					t.Fatal("the sender hung three times")
-				}
+			for _, u := range units {
+				sum := md5.Sum(u)
+				got = append(got, hex.EncodeToString(sum[:]))
 			}
 			// FFmpeg keeps what does not fill a packet at the end, GStreamer leaves out what
 			// comes before the beginning.
@@ -99,10 +95,65 @@ func TestSoundOfOthers(t *testing.T) {
 	}
 }
 
-// soundFrom receives what a program sends of file, to its RTCP BYE; ended is false when none
-// came in 20 s. The program is not waited for: gst-launch with a session says BYE and may
-// then wait for ever for the end of its RTCP.
-func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got []string, c Counters, ended bool) {
+// TestPCMOfOthers: the same of sound whose packets are cut as the sender likes, and of which
+// every byte counts.
+func TestPCMOfOthers(t *testing.T) {
+	for _, tt := range []struct{ name, rtpmap, file, codec, rate, raw, gst string }{
+		{"L16 from ffmpeg", "L16/48000/2", "a.au", "pcm_s16be", "48000", "s16be", ""},
+		{"L16 from gstreamer", "L16/48000/2", "a.wav", "pcm_s16le", "48000", "s16be", "wavparse ! audioconvert ! rtpL16pay"},
+		{"L24 from gstreamer", "L24/48000/2", "a.wav", "pcm_s24le", "48000", "s24be", "wavparse ! audioconvert ! rtpL24pay"},
+		{"PCMU from ffmpeg", "PCMU/8000", "a.wav", "pcm_mulaw", "8000", "mulaw", ""},
+		{"PCMU from gstreamer", "PCMU/8000", "a.wav", "pcm_mulaw", "8000", "mulaw", "wavparse ! rtppcmupay"},
+		{"PCMA from ffmpeg", "PCMA/8000", "a.wav", "pcm_alaw", "8000", "alaw", ""},
+		{"PCMA from gstreamer", "PCMA/8000", "a.wav", "pcm_alaw", "8000", "alaw", "wavparse ! rtppcmapay"},
+		{"G722 from ffmpeg", "G722/8000", "a.mkv", "g722", "16000", "g722", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), tt.file)
+			channels := "1"
+			if strings.HasSuffix(tt.rtpmap, "/2") {
+				channels = "2"
+			}
+			if out, err := exec.Command(need(t, "ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "anoisesrc=amplitude=0.3:sample_rate="+tt.rate, "-t", "2",
+				"-ac", channels, "-c:a", tt.codec, file).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			args := []string{"-v", "error", "-i", file, "-f", tt.raw}
+			if strings.HasPrefix(tt.raw, "s") {
+				args = append(args, "-c:a", "pcm_"+tt.raw)
+			} else {
+				args = append(args, "-c", "copy")
+			}
+			want, err := exec.Command(need(t, "ffmpeg"), append(args, "-")...).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			units, c := soundFrom(t, "a=rtpmap:97 "+tt.rtpmap+"\n", file, tt.gst, udp.PathAuto)
+			got := slices.Concat(units...)
+			if len(got) < len(want)*9/10 || !bytes.Contains(want, got) {
+				t.Errorf("%d bytes in %d units, the file has %d, or they differ: %+v", len(got), len(units), len(want), c)
+			}
+		})
+	}
+}
+
+// soundFrom receives what a program sends of file, to its RTCP BYE.
+func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (units [][]byte, c Counters) {
+	t.Helper()
+	for range 3 {
+		var ended bool
+		if units, c, ended = trySoundFrom(t, sdp, file, gst, path); ended {
+			return units, c
+		}
+	}
+	t.Fatal("the sender hung three times")
+	return nil, c
+}
+
+// trySoundFrom is one try; ended is false when no BYE came in 20 s. The program is not waited
+// for: gst-launch with a session says BYE and may then wait for ever for the end of its RTCP.
+func trySoundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got [][]byte, c Counters, ended bool) {
 	t.Helper()
 	port := avtest.Ports(t, 2)
 	d, err := Parse([]byte(fmt.Sprintf("v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 97\n%s", port, sdp)))
@@ -150,8 +201,7 @@ func soundFrom(t *testing.T, sdp, file, gst string, path udp.Path) (got []string
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum := md5.Sum(au.Data)
-		got = append(got, hex.EncodeToString(sum[:]))
+		got = append(got, bytes.Clone(au.Data))
 		if last.Valid() && (au.PTS <= last || au.PTS > last+200_000_000) {
 			t.Errorf("unit %d at %d, the one before at %d", len(got), au.PTS, last)
 		}

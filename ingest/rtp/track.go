@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,8 @@ type track struct {
 	pictures bool          // it is video
 	unknown  uint8         // the payload type of c.Unknown that came last
 	told     told          // while opening
+	silent   media.Instant // what was heard last of the sender that was said to be silent
+	silences int           // that were said
 	stray    stray
 
 	selected atomic.Bool
@@ -533,11 +536,12 @@ func (t *track) over(now media.Instant) bool {
 		patience = min(patience, t.s.cfg.Linger)
 	}
 	if silent <= patience {
+		t.silence(silent, patience)
 		return false
 	}
 	if !t.sender.bye {
-		t.s.cfg.Log.Warn("the sender has fallen silent: the stream ends (--reconnect says how long to wait)",
-			"stream", t.index, "sender", t.sender.from, "seconds", int(silent/time.Second))
+		t.s.cfg.Log.Warn(fmt.Sprintf("%s: the sender, %v, has been silent for %v: the stream ends (--reconnect says how long to wait)",
+			t.name(), t.sender.from, silent.Round(time.Second)))
 	}
 	return true
 }

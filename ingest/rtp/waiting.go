@@ -111,6 +111,34 @@ func (s *Source) notice() {
 	}
 }
 
+const (
+	// longSilence is how long a sender says nothing before that is said: pictures of screens
+	// come once a second or so.
+	longSilence = 3 * time.Second
+	// mostSilences is how often it is: some senders pause now and then.
+	mostSilences = 5
+)
+
+// silence says that the sender has been silent for d and is waited for, for patience in all,
+// and that it is back. Of sound beside pictures it says nothing: many send none where there
+// is none.
+func (t *track) silence(d, patience time.Duration) {
+	log := t.s.cfg.Log
+	switch {
+	case t.silent != 0 && d < longSilence:
+		log.Warn(fmt.Sprintf("%s: %v sends again, after %v", t.name(), t.sender.from, t.sender.heard.Sub(t.silent).Round(100*time.Millisecond)))
+		t.silent = 0
+	case t.silent == 0 && d >= longSilence && !t.sender.bye && t.silences < mostSilences && (t.pictures || len(t.s.tracks) == 1):
+		wait := fmt.Sprintf("for %v", patience)
+		if patience > 24*time.Hour {
+			wait = "however long that takes"
+		}
+		log.Warn(fmt.Sprintf("%s: the sender, %v, has fallen silent: waiting %s for it or another one (--reconnect)", t.name(), t.sender.from, wait))
+		t.silent = t.sender.heard
+		t.silences++
+	}
+}
+
 // nothing says why opening failed.
 func (s *Source) nothing() error {
 	var why []string

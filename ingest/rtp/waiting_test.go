@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scanout-av/scanout/clock"
 	"github.com/scanout-av/scanout/internal/avtest"
@@ -146,5 +147,51 @@ func TestComplaint(t *testing.T) {
 	tr.complain()
 	if got := log.take(); !strings.Contains(got, "3 of a payload type that is not described, 4 of another sender") || strings.Contains(got, "malformed") {
 		t.Errorf("said %q", got)
+	}
+}
+
+// TestSilenceIsSaid: a sender that falls silent is waited for, and whoever watches hears that,
+// a few times.
+func TestSilenceIsSaid(t *testing.T) {
+	var log lines
+	s := newStand(t, h264URL, log.into)
+	tr := s.tracks[0]
+	look := func(d time.Duration) string {
+		s.now = s.now.Add(d)
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		if tr.over(s.now) {
+			t.Fatal("it ends")
+		}
+		return log.take()
+	}
+	n := 0
+	said := 0
+	for range 2 * mostSilences {
+		for range 3 {
+			s.frame(home, 7, n, true)
+			n++
+		}
+		log.take()
+		if got := look(time.Second); got != "" {
+			t.Errorf("after a second: %q", got)
+		}
+		switch got := look(4 * time.Second); {
+		case got == "":
+		case strings.Contains(got, "port 5004 (video): the sender, 192.0.2.1:5000, has fallen silent: waiting for 1m0s"):
+			said++
+		default:
+			t.Errorf("said %q", got)
+		}
+		again := look(time.Second)
+		s.frame(home, 7, n, true)
+		n++
+		back := look(0)
+		if again != "" || said < mostSilences && !strings.Contains(back, "192.0.2.1:5000 sends again, after 6") {
+			t.Errorf("said %q, %q", again, back)
+		}
+	}
+	if said != mostSilences {
+		t.Errorf("said %d times", said)
 	}
 }
