@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scanout-av/scanout/ingest/rtp"
 	"github.com/scanout-av/scanout/internal/avtest"
+	"github.com/scanout-av/scanout/player"
 )
 
 // TestDescriptionByContent: a session description is one wherever it comes from.
@@ -69,4 +71,16 @@ func TestDescriptionThroughAPipe(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestDamage: a network's losses are not the sender's fault.
+func TestDamage(t *testing.T) {
+	s := player.Stats{ReadErrors: 1, DecodeErrors: 2, AudioErrors: 3}
+	if got := damage("a.ts", &s); got != "a.ts is damaged: 1 units could not be read and 5 not decoded; the rest was played" {
+		t.Error(got)
+	}
+	s.Live = []rtp.Counters{{}, {Lost: 4}}
+	if got := damage("a.sdp", &s); got != "4 packets of a.sdp were lost on the way, and 5 units could not be decoded for that; the rest was played" {
+		t.Error(got)
+	}
 }

@@ -201,11 +201,22 @@ func (c *playCommand) Run(env *environment) (err error) {
 		if s.Decoded == 0 && p.Info().Best(media.KindVideo) != nil && s.DecodeErrors > 0 {
 			runErr = fmt.Errorf("%s is damaged: none of its pictures could be decoded", p.Info().Name)
 		} else {
-			fmt.Fprintf(env.err, "scanout: %s is damaged: %d units could not be read and %d not decoded; the rest was played\n",
-				p.Info().Name, s.ReadErrors, s.DecodeErrors+s.AudioErrors)
+			fmt.Fprintln(env.err, "scanout: "+damage(p.Info().Name, &s))
 		}
 	}
 	return errors.Join(runErr, closeErr, reportErr)
+}
+
+// damage says what of a medium was not played. Where packets were lost on the way, that is why.
+func damage(name string, s *player.Stats) string {
+	lost := int64(0)
+	for i := range s.Live {
+		lost += s.Live[i].Lost
+	}
+	if lost > 0 {
+		return fmt.Sprintf("%d packets of %s were lost on the way, and %d units could not be decoded for that; the rest was played", lost, name, s.DecodeErrors+s.AudioErrors)
+	}
+	return fmt.Sprintf("%s is damaged: %d units could not be read and %d not decoded; the rest was played", name, s.ReadErrors, s.DecodeErrors+s.AudioErrors)
 }
 
 // sharing refuses to write two things to standard output.
