@@ -325,7 +325,9 @@ func (s *Source) readError(err error) error {
 	if err == io.EOF {
 		return err
 	}
-	if err = s.explain(err, false); err == os.ErrClosed {
+	if why := explainBreak(err, s.silence()); why != nil && s.net.remote && s.stop.Load() != stopUser {
+		err = why
+	} else if err = s.explain(err, false); err == os.ErrClosed {
 		return err
 	}
 	return fmt.Errorf("file: read %s: %w", s.name, err)

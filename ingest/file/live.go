@@ -193,12 +193,25 @@ func (c *NetworkConfig) validate() error {
 	return nil
 }
 
+// explainBreak says what ended a source while it played.
+func explainBreak(err error, limit time.Duration) error {
+	switch {
+	case err == errLate:
+		return fmt.Errorf("nothing came for %v", limit)
+	case err == io.EOF:
+		return errors.New("the server closed the connection, or has no more to send")
+	case errors.Is(err, syscall.EIO):
+		return errors.New("the connection broke off")
+	}
+	return nil
+}
+
 // explainNetwork says what an error of a server's means for the user.
 func explainNetwork(err error, n network, limit time.Duration) error {
 	var hint string
 	switch {
 	case err == errLate && (n.scheme == "udp" || n.scheme == "udplite" || n.scheme == "rtp"):
-		return fmt.Errorf("nothing playable came within %v: is the sender running, does it send to this port, and does a firewall let it through?", limit)
+		return fmt.Errorf("nothing playable came within %v: is the sender running, does it send MPEG-TS (RTP is played by rtp:// or its .sdp) to this port, and does a firewall let it through?", limit)
 	case err == errLate:
 		return fmt.Errorf("no answer that could be played within %v: is this the right address, and is the server well?", limit)
 	case err == errBloat, err == errCircle, err == errTalk, err == errFlood:
@@ -227,6 +240,12 @@ func explainNetwork(err error, n network, limit time.Duration) error {
 		return fmt.Errorf("%w: this FFmpeg was built without %s:// (see scanout doctor)", err, n.scheme)
 	case errors.Is(err, libav.ErrInvalidData):
 		hint = "what the server sends makes no sense as " + n.scheme + " or as media: is this the right address?"
+	case errors.Is(err, syscall.EPROTONOSUPPORT) && strings.HasPrefix(n.scheme, "rtsp"):
+		hint = "the server does not send by that transport: use another one (--transport), or leave that to the server"
+	case errors.Is(err, syscall.EIO) && (n.scheme == "rtsps" || n.scheme == "rtmps" || n.scheme == "tls"):
+		hint = "the name of the machine is not known, the connection broke off, or the server does not speak TLS: then use " + strings.TrimSuffix(strings.Replace(n.scheme, "tls", "tcps", 1), "s") + "://"
+	case errors.Is(err, syscall.EIO) && n.scheme == "https":
+		hint = "the connection broke off, or the server does not speak TLS: then use http://"
 	case errors.Is(err, syscall.EIO):
 		hint = "the name of the machine is not known, or the connection broke off"
 	case err == io.EOF:

@@ -62,7 +62,10 @@ func (s *Source) reconnect(cause error) error {
 	if limit == 0 {
 		limit = reconnectFor
 	}
-	why := s.explain(cause, false)
+	why := explainBreak(cause, s.silence())
+	if why == nil {
+		why = s.explain(cause, false)
+	}
 	if limit < 0 || s.stop.Load() == stopUser {
 		return s.readError(cause)
 	}
@@ -70,7 +73,7 @@ func (s *Source) reconnect(cause error) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	log.Warn("the source broke off, connecting again", "source", s.name, "error", why)
+	log.Warn(fmt.Sprintf("%s broke off, connecting again: %v", s.name, why))
 	if time.Since(s.connected) > steadyAfter {
 		s.wait = 0
 	}
@@ -92,7 +95,7 @@ func (s *Source) reconnect(cause error) error {
 		case err == nil:
 			s.connected = time.Now()
 			s.counts.reconnects.Add(1)
-			log.Warn("connected again", "source", s.name, "after", time.Since(began).Round(time.Millisecond))
+			log.Warn(fmt.Sprintf("%s is connected again, after %v", s.name, time.Since(began).Round(100*time.Millisecond)))
 			if changed {
 				return media.ErrStreamChanged
 			}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -293,6 +294,37 @@ func (o *once) Write(b []byte) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	return o.Conn.Write(b)
+}
+
+// TestExplanations: what is said depends on what was tried, and on whether it had played.
+func TestExplanations(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		url  string
+		want string
+	}{
+		{syscall.EPROTONOSUPPORT, "rtsp://h/x", "does not send by that transport"},
+		{syscall.EIO, "rtsps://h/x", "then use rtsp://"},
+		{syscall.EIO, "rtmps://h/x", "then use rtmp://"},
+		{syscall.EIO, "https://h/x", "then use http://"},
+		{syscall.EIO, "rtsp://h/x", "the name of the machine is not known"},
+		{errLate, "udp://h:1", "RTP is played by rtp://"},
+		{errLate, "rtsp://h/x", "no answer that could be played within 3s"},
+		{io.EOF, "rtsp://h/x", "before anything could be played"},
+	} {
+		if got := explainNetwork(tt.err, classify(tt.url), 3*time.Second).Error(); !strings.Contains(got, tt.want) || strings.Contains(got, "\n") {
+			t.Errorf("%v of %s: %q, want %q in it", tt.err, tt.url, got, tt.want)
+		}
+	}
+	for err, want := range map[error]string{errLate: "nothing came for 3s", io.EOF: "the server closed the connection, or has no more to send",
+		syscall.EIO: "the connection broke off"} {
+		if got := explainBreak(err, 3*time.Second); got == nil || got.Error() != want {
+			t.Errorf("%v while playing: %v", err, got)
+		}
+	}
+	if err := explainBreak(syscall.ECONNRESET, 0); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestManyStreams: of a description with a thousand streams no more are set up than anybody
