@@ -27,8 +27,10 @@ type presenter struct {
 
 	shown    *media.Frame // the picture on the screen, for repeats; nil before the first
 	serial   uint32
-	started  bool // the clock of this serial runs
-	soundOn  bool // sound of this serial was let go
+	counts   bool          // origin is known
+	origin   time.Duration // media time from which Config.Duration counts
+	started  bool          // the clock of this serial runs
+	soundOn  bool          // sound of this serial was let go
 	paused   bool
 	number   uint64
 	count    int64         // frames shown in all
@@ -250,8 +252,8 @@ func (s *presenter) round() (done bool, err error) {
 	}
 	now := clock.Now()
 	at := p.mediaTime(s.head.frame.PTS, s.head.frame.Timebase)
-	if limit := p.cfg.Duration; limit > 0 && at-p.cfg.Start >= limit {
-		return s.stopAt(p.cfg.Start+limit, now)
+	if s.over(at) {
+		return s.stopAt(s.origin+p.cfg.Duration, now)
 	}
 	if !s.started {
 		// The first picture shows at once; time begins with it.
@@ -395,9 +397,23 @@ func (s *presenter) show(target media.Instant) (bool, error) {
 func (s *presenter) lasts(f *media.Frame) time.Duration {
 	d := f.Timebase.Duration(f.Duration)
 	if limit := s.p.cfg.Duration; limit > 0 {
-		d = min(d, limit-(s.p.mediaTime(f.PTS, f.Timebase)-s.p.cfg.Start))
+		d = min(d, limit-(s.p.mediaTime(f.PTS, f.Timebase)-s.origin))
 	}
 	return d
+}
+
+// over reports whether Config.Duration has been played at a media time. It counts from
+// Config.Start on, and of a live source, whose time passes while it is opened and its sender is
+// waited for, from what is played first.
+func (s *presenter) over(at time.Duration) bool {
+	if !s.counts {
+		s.counts, s.origin = true, s.p.cfg.Start
+		if s.p.info.LocalTime {
+			s.origin = at
+		}
+	}
+	limit := s.p.cfg.Duration
+	return limit > 0 && at-s.origin >= limit
 }
 
 // position records where playback is with f. A picture that a seek led into the middle of

@@ -71,8 +71,7 @@ func (s *presenter) follow(now media.Instant) bool {
 		return false
 	}
 	p.setPosition(s.serial, at)
-	limit := p.cfg.Duration
-	return limit > 0 && at-p.cfg.Start >= limit
+	return s.over(at)
 }
 
 // sounds reports whether there is more sound to hear.
