@@ -17,8 +17,8 @@ type impairCommand struct {
 
 	Loss      string        `default:"0%" help:"Share of packets that is lost, e.g. 5%."`
 	Burst     int           `default:"1" placeholder:"N" help:"Lose this many in a row at a time."`
-	Delay     time.Duration `help:"Delay of every packet."`
-	Jitter    time.Duration `help:"Further delay that wanders between 0 and this; order is kept."`
+	Delay     time.Duration `placeholder:"TIME" help:"Delay of every packet."`
+	Jitter    time.Duration `placeholder:"TIME" help:"Further delay that wanders between 0 and this; order is kept."`
 	Reorder   string        `default:"0%" help:"Share of packets that those behind overtake."`
 	ReorderBy time.Duration `default:"10ms" help:"How long these are held back."`
 	Duplicate string        `default:"0%" help:"Share of packets that comes twice."`

@@ -125,7 +125,15 @@ func (s *probeStream) line() string {
 		if s.FPS > 0 {
 			fmt.Fprintf(&b, ", %g fps", s.FPS)
 		}
-		fmt.Fprintf(&b, ", %s, %s/%s", s.PixFmt, s.Color.Matrix, s.Color.Range)
+		if s.PixFmt != "" {
+			fmt.Fprintf(&b, ", %s, %s/%s", s.PixFmt, s.Color.Matrix, s.Color.Range)
+		}
+		switch media.Transfer(s.Color.Transfer) {
+		case media.TransferPQ:
+			b.WriteString(", PQ")
+		case media.TransferHLG:
+			b.WriteString(", HLG")
+		}
 		if s.SAR != "" {
 			fmt.Fprintf(&b, ", SAR %s", s.SAR)
 		}
@@ -137,10 +145,16 @@ func (s *probeStream) line() string {
 		}
 	}
 	if s.Rate > 0 {
-		fmt.Fprintf(&b, ", %d Hz, %d channels", s.Rate, s.Channels)
+		fmt.Fprintf(&b, ", %d Hz, %d channel", s.Rate, s.Channels)
+		if s.Channels != 1 {
+			b.WriteString("s")
+		}
 	}
-	if s.BitRate > 0 {
-		fmt.Fprintf(&b, ", %d kbit/s", s.BitRate/1000)
+	switch {
+	case s.BitRate >= 1000:
+		fmt.Fprintf(&b, ", %d kbit/s", (s.BitRate+500)/1000)
+	case s.BitRate > 0: // whose duration is wrong
+		fmt.Fprintf(&b, ", %d bit/s", s.BitRate)
 	}
 	if s.Language != "" {
 		fmt.Fprintf(&b, ", %s", s.Language)
