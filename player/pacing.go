@@ -65,8 +65,15 @@ type journey struct {
 func (s *presenter) arrive(pic *picture) {
 	if p := s.p; p.live() {
 		f, before := pic.frame, p.pacer.Reanchored()
-		pic.due = p.pacer.Arrive(p.mediaTime(f.PTS, f.Timebase), f.Received, pic.ready)
+		at := p.mediaTime(f.PTS, f.Timebase)
+		pic.due = p.pacer.Arrive(at, f.Received, pic.ready)
 		pic.anew = p.pacer.Reanchored() != before
+		if pic.anew || pic.serial != s.early.serial {
+			s.early = earliest{serial: pic.serial}
+		}
+		if f.Received != 0 {
+			pic.limit = s.early.observe(f.Received, at).Add(p.maxLatency)
+		}
 	}
 }
 
@@ -85,10 +92,37 @@ func (s *presenter) moment(pic *picture, at time.Duration) (due media.Instant, o
 	if at, ok := p.clk.Instant(at); ok {
 		due = at
 	}
-	if r := pic.frame.Received; r != 0 {
-		due = min(due, max(pic.due, r.Add(p.maxLatency-p.pacer.Lead()-s.shownOn.Refresh)))
+	if pic.limit != 0 {
+		due = min(due, max(pic.due, pic.limit.Add(-p.pacer.Lead()-s.shownOn.Refresh)))
 	}
 	return due, true
+}
+
+// earliest finds how old a live source's pictures become while they keep their rhythm: those
+// that others refer to are sent before their turn, and each by its own age would be shown in
+// the order in which they were sent.
+type earliest struct {
+	serial      uint32
+	early, last media.Instant // when media time 0 was received, by the earliest of this stretch and of the one before
+	until       media.Instant // which this stretch goes on
+}
+
+// earlyStretch is for how long an early picture counts, and twice that at most.
+const earlyStretch = time.Second
+
+// observe takes a picture's reception and media time and returns when it would have been
+// received if it had been as early as the earliest.
+func (e *earliest) observe(received media.Instant, at time.Duration) media.Instant {
+	begin := received.Add(-at)
+	switch {
+	case e.until == 0:
+		e.early, e.last, e.until = begin, begin, received.Add(earlyStretch)
+	case received >= e.until:
+		e.early, e.last, e.until = begin, e.early, received.Add(earlyStretch)
+	default:
+		e.early = min(e.early, begin)
+	}
+	return min(e.early, e.last).Add(at)
 }
 
 // begin waits until the display can take a picture; false when it does not yet.

@@ -133,6 +133,7 @@ type picture struct {
 	frame  *media.Frame // nil: the end of this serial
 	serial uint32
 	due    media.Instant // of a live source's, given by the pacer
+	limit  media.Instant // when a live source's is as old as it may be; 0 when that is not known
 	anew   bool          // the pacer let that timeline start anew with it
 	ready  media.Instant // when it would have been decoded had there always been room for it
 }

@@ -56,6 +56,7 @@ type presenter struct {
 	journeys     [64]journey
 	lost         journey // of a frame whose own is gone: nothing is known
 	strain       strain
+	early        earliest
 	due          media.Instant // the head's moment, as the pacer was told
 	behind       int           // and how many waited behind it
 
