@@ -86,6 +86,9 @@ func parse(b []byte) (*Description, error) {
 		}
 		d.Media = append(d.Media, *parsed)
 	}
+	if err := d.ports(); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(s.MediaDescriptions) == 0:
 		return nil, errors.New("it has no m= line, so nothing is sent")
@@ -93,6 +96,27 @@ func parse(b []byte) (*Description, error) {
 		return nil, fmt.Errorf("nothing in it can be played: %s", strings.Join(d.Skipped, "; "))
 	}
 	return d, nil
+}
+
+// ports refuses two streams on one port, which another program would seem to have. RTCP is
+// left out where its port is a stream's.
+func (d *Description) ports() error {
+	for i := range d.Media {
+		m := &d.Media[i]
+		for j := range d.Media {
+			o := &d.Media[j]
+			if i == j || o.Address != m.Address {
+				continue
+			}
+			switch {
+			case o.Port == m.Port:
+				return fmt.Errorf("two sections are on port %d: %w; give each stream a port of its own", m.Port, media.ErrNotSupported)
+			case o.Port == m.RTCPPort:
+				m.RTCPPort = 0
+			}
+		}
+	}
+	return nil
 }
 
 // normalize gives lines the ends that the grammar wants, drops what stands before "v=",
@@ -180,7 +204,7 @@ func section(s *sdp.SessionDescription, m *sdp.MediaDescription) (*Media, error)
 		switch {
 		case err == nil && !ip.IsUnspecified():
 			r.Address = ip.Unmap().String()
-		case err != nil && strings.ContainsAny(a, " \t:"):
+		case err != nil && (strings.ContainsAny(a, " \t:") || strings.Trim(a, "0123456789.") == ""):
 			return nil, fmt.Errorf("connection address %q is no IP address", a)
 		case err != nil:
 			r.Address = "" // a name: that of the receiver, in practice

@@ -73,6 +73,12 @@ var descriptions = []struct {
 	{"one section of two", "v=0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 theora/90000\nm=audio 5006 RTP/AVP 0\n",
 		[]seen{{Kind: media.KindAudio, Port: 5006, RTCPPort: 5007, Codec: "pcm_mulaw", PT: 0, Clock: 8000, Rate: 8000, Channels: 1}}, ""},
 
+	{"RTCP where a stream is", "v=0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 VP8/90000\nm=audio 5005 RTP/AVP 0\n", []seen{
+		{Kind: media.KindVideo, Port: 5004, Codec: "vp8", PT: 96, Clock: 90000, Rate: 90000, Channels: 1},
+		{Kind: media.KindAudio, Port: 5005, RTCPPort: 5006, Codec: "pcm_mulaw", PT: 0, Clock: 8000, Rate: 8000, Channels: 1}}, ""},
+	{"two on a port", "v=0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 VP8/90000\nm=audio 5004 RTP/AVP 0\n", nil, "two sections are on port 5004"},
+	{"absurd address", "v=0\nc=IN IP4 300.1.1.1\nm=audio 5004 RTP/AVP 0\n", nil, `"300.1.1.1" is no IP address`},
+
 	{"nothing", "", nil, `session description: it does not begin with "v=0"`},
 	{"no media", "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n", nil, "session description: it has no m= line, so nothing is sent"},
 	{"too long", "v=0\n" + strings.Repeat("a=x\n", 20000), nil, "session description: 80004 bytes: more than 65536 are no session description"},

@@ -123,7 +123,7 @@ func (s *Source) listen() error {
 		}
 		if err != nil {
 			// A neighbour that listens there is no reason not to play.
-			s.cfg.Log.Warn("no RTCP: no lip-sync and no reports to the sender", "error", err)
+			s.cfg.Log.Warn(fmt.Sprintf("%s: no lip-sync and no reports to the sender, for there is no RTCP: %v", t.name(), err))
 			t.rtcp = nil
 		}
 	}
