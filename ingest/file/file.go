@@ -120,6 +120,10 @@ func (s *Source) open() error {
 	if s.cfg.URL, err = withUser(url, s.cfg.Network.User, s.cfg.Network.Password); err != nil {
 		return err
 	}
+	if err := portless(s.cfg.URL); err != nil {
+		return err
+	}
+	defer s.notice()()
 	if err := s.connect(local); err != nil {
 		return err
 	}

@@ -181,6 +181,38 @@ func (c *NetworkConfig) reorder() time.Duration {
 	return usual
 }
 
+// firstNotice is how long opening says nothing.
+const firstNotice = time.Second
+
+// notice says after a while that a server, or a sender, is waited for; what it returns ends
+// that.
+func (s *Source) notice() (stop func()) {
+	log := s.cfg.Network.Log
+	if !s.net.remote || log == nil {
+		return func() {}
+	}
+	what := "a picture or sound"
+	if s.net.scheme == "udp" || s.net.scheme == "udplite" {
+		what = "packets that can be played"
+	}
+	t := time.AfterFunc(firstNotice, func() {
+		log.Warn(fmt.Sprintf("%s: waiting for %s, for %v at most", s.name, what, s.cfg.Network.timeout(s.net)))
+	})
+	return func() { t.Stop() }
+}
+
+// portless refuses UDP without a port, where nothing can come.
+func portless(u string) error {
+	a, ok := parseAddress(u)
+	if !ok || a.scheme != "udp" && a.scheme != "udplite" {
+		return nil
+	}
+	if _, port, _ := strings.Cut(a.host[strings.LastIndexByte(a.host, ']')+1:], ":"); port == "" {
+		return errors.New("it has no port: write it like udp://HOST:PORT")
+	}
+	return nil
+}
+
 func (c *NetworkConfig) validate() error {
 	switch c.Transport {
 	case TransportAuto, TransportTCP, TransportUDP, TransportMulticast, TransportHTTP:
@@ -244,6 +276,8 @@ func explainNetwork(err error, n network, limit time.Duration) error {
 		hint = "the server does not send by that transport: use another one (--transport), or leave that to the server"
 	case errors.Is(err, syscall.EIO) && (n.scheme == "rtsps" || n.scheme == "rtmps" || n.scheme == "tls"):
 		hint = "the name of the machine is not known, the connection broke off, or the server does not speak TLS: then use " + strings.TrimSuffix(strings.Replace(n.scheme, "tls", "tcps", 1), "s") + "://"
+	case errors.Is(err, syscall.EIO) && n.scheme == "srt":
+		hint = "nobody listens there, wants another passphrase or stream (?passphrase=…&streamid=…), or the connection broke off"
 	case errors.Is(err, syscall.EIO) && n.scheme == "https":
 		hint = "the connection broke off, or the server does not speak TLS: then use http://"
 	case errors.Is(err, syscall.EIO):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -306,6 +307,7 @@ func TestExplanations(t *testing.T) {
 		{syscall.EPROTONOSUPPORT, "rtsp://h/x", "does not send by that transport"},
 		{syscall.EIO, "rtsps://h/x", "then use rtsp://"},
 		{syscall.EIO, "rtmps://h/x", "then use rtmp://"},
+		{syscall.EIO, "srt://h:1", "another passphrase"},
 		{syscall.EIO, "https://h/x", "then use http://"},
 		{syscall.EIO, "rtsp://h/x", "the name of the machine is not known"},
 		{errLate, "udp://h:1", "RTP is played by rtp://"},
@@ -325,6 +327,40 @@ func TestExplanations(t *testing.T) {
 	if err := explainBreak(syscall.ECONNRESET, 0); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOpeningSaysThatItWaits: whoever waits hears for what, and only then.
+func TestOpeningSaysThatItWaits(t *testing.T) {
+	needFFmpeg(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	said := make(chan string, 4)
+	log := slog.New(slog.NewTextHandler(writer(func(b []byte) { said <- string(b); cancel() }), nil))
+	url := fmt.Sprintf("udp://127.0.0.1:%d", avtest.Ports(t, 1))
+	if src, err := Open(ctx, Config{URL: url, Network: NetworkConfig{Log: log}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", src, err)
+	}
+	if got := <-said; !strings.Contains(got, "waiting for packets that can be played, for 10s at most") {
+		t.Error(got)
+	}
+	for _, url := range []string{"udp://127.0.0.1", "udp://[::1]", "udp://@239.1.1.1", "udp://127.0.0.1?pkt_size=1316", "UDP://h/"} {
+		if _, err := Open(t.Context(), Config{URL: url}); err == nil || !strings.Contains(err.Error(), "it has no port") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{"udp://127.0.0.1:1", "udp://[::1]:1", "udp://@239.1.1.1:1", "udp://:1", "rtsp://h/x"} {
+		if err := portless(url); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// writer is a function that takes what is written.
+type writer func(b []byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
 }
 
 // TestManyStreams: of a description with a thousand streams no more are set up than anybody
