@@ -1,6 +1,7 @@
 package bitstream
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/scanout-av/scanout/media"
@@ -81,3 +82,18 @@ func (e *UnsupportedError) Error() string {
 
 // Is makes the error a media.ErrNotSupported.
 func (e *UnsupportedError) Is(target error) bool { return target == media.ErrNotSupported }
+
+// Graver returns the error that whoever decodes must know: the first, but rather one that says
+// that the stream needs another decoder.
+func Graver(a, b error) error {
+	if a == nil || b == nil {
+		if a == nil {
+			return b
+		}
+		return a
+	}
+	if errors.Is(b, media.ErrNotSupported) && !errors.Is(a, media.ErrNotSupported) {
+		return b
+	}
+	return a
+}

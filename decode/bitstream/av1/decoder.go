@@ -2,11 +2,9 @@ package av1
 
 import (
 	"bytes"
-	"errors"
 	"math/bits"
 
 	"github.com/scanout-av/scanout/decode/bitstream"
-	"github.com/scanout-av/scanout/media"
 )
 
 // Config says what a [Decoder] gets.
@@ -138,36 +136,21 @@ func (d *Decoder) Decode(data []byte) ([]Picture, error) {
 		o, ok, err := NextOBU(data, pos)
 		if err != nil {
 			d.lost = true // whatever the rest held
-			first = graver(first, err)
+			first = bitstream.Graver(first, err)
 		}
 		if !ok {
 			break
 		}
 		if o.InOperatingPoint(d.idc) {
-			first = graver(first, d.unit(data, o))
+			first = bitstream.Graver(first, d.unit(data, o))
 		}
 		pos = o.End
 	}
-	first = graver(first, d.finish())
+	first = bitstream.Graver(first, d.finish())
 	if d.spatial {
 		d.showHighest()
 	}
 	return d.pictures, first
-}
-
-// graver returns the error that the caller must know: the first, but rather one that says
-// that the stream needs another decoder.
-func graver(a, b error) error {
-	if a == nil || b == nil {
-		if a == nil {
-			return b
-		}
-		return a
-	}
-	if errors.Is(b, media.ErrNotSupported) && !errors.Is(a, media.ErrNotSupported) {
-		return b
-	}
-	return a
 }
 
 // showHighest leaves of the shown pictures of a temporal unit the last: the highest layer
@@ -187,7 +170,7 @@ func (d *Decoder) unit(data []byte, o OBU) error {
 	switch o.Type {
 	case OBUSequenceHeader:
 		err := d.finish()
-		return graver(err, d.sequence(o.Payload(data)))
+		return bitstream.Graver(err, d.sequence(o.Payload(data)))
 	case OBUTemporalDelimiter:
 		return d.finish()
 	case OBUFrameHeader, OBURedundantFrameHeader:
@@ -198,14 +181,14 @@ func (d *Decoder) unit(data []byte, o OBU) error {
 			return nil // a copy of what has been decoded or is lost
 		}
 		err := d.finish()
-		return graver(err, d.frame(data, o))
+		return bitstream.Graver(err, d.frame(data, o))
 	case OBUFrame:
 		err := d.finish()
-		err = graver(err, d.frame(data, o))
+		err = bitstream.Graver(err, d.frame(data, o))
 		if d.cur == nil {
 			return err
 		}
-		return graver(err, d.tileGroup(data, o.Begin+(d.cur.Frame.HeaderBits+7)/8, o.End))
+		return bitstream.Graver(err, d.tileGroup(data, o.Begin+(d.cur.Frame.HeaderBits+7)/8, o.End))
 	case OBUTileGroup:
 		if d.cur == nil {
 			return errNoHeader

@@ -2,10 +2,8 @@ package h264
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/scanout-av/scanout/decode/bitstream"
-	"github.com/scanout-av/scanout/media"
 )
 
 // Config says what a [Decoder] gets.
@@ -209,29 +207,14 @@ func (d *Decoder) Decode(data []byte) ([]Picture, error) {
 	var first error
 	for pos := 0; ; {
 		n, ok, err := d.framing.Next(data, pos)
-		first = graver(first, err)
+		first = bitstream.Graver(first, err)
 		if !ok {
 			break
 		}
-		first = graver(first, d.unit(data, n))
+		first = bitstream.Graver(first, d.unit(data, n))
 		pos = n.After()
 	}
-	return d.pictures, graver(first, d.finish())
-}
-
-// graver returns the error that the caller must know: the first, but rather one that says
-// that the stream needs another decoder.
-func graver(a, b error) error {
-	if a == nil || b == nil {
-		if a == nil {
-			return b
-		}
-		return a
-	}
-	if errors.Is(b, media.ErrNotSupported) && !errors.Is(a, media.ErrNotSupported) {
-		return b
-	}
-	return a
+	return d.pictures, bitstream.Graver(first, d.finish())
 }
 
 // unit takes a NAL unit.
@@ -306,7 +289,7 @@ func (d *Decoder) slice(n bitstream.NAL, nal []byte) error {
 		// Whole frames may have been left out before it.
 		if len(d.pictures)+MaxSlots > bitstream.MaxPictures {
 			d.prev, d.prevValid = *h, true
-			return graver(err, errMany)
+			return bitstream.Graver(err, errMany)
 		}
 		if e := d.begin(h, s.PPS, sps); err == nil {
 			err = e

@@ -2,11 +2,9 @@ package h265
 
 import (
 	"bytes"
-	"errors"
 	"math/bits"
 
 	"github.com/scanout-av/scanout/decode/bitstream"
-	"github.com/scanout-av/scanout/media"
 )
 
 // Config says what a [Decoder] gets.
@@ -231,29 +229,14 @@ func (d *Decoder) Decode(data []byte) ([]Picture, error) {
 	var first error
 	for pos := 0; ; {
 		n, ok, err := d.framing.Next(data, pos)
-		first = graver(first, err)
+		first = bitstream.Graver(first, err)
 		if !ok {
 			break
 		}
-		first = graver(first, d.unit(data, n))
+		first = bitstream.Graver(first, d.unit(data, n))
 		pos = n.After()
 	}
-	return d.pictures, graver(first, d.finish())
-}
-
-// graver returns the error that the caller must know: the first, but rather one that says
-// that the stream needs another decoder.
-func graver(a, b error) error {
-	if a == nil || b == nil {
-		if a == nil {
-			return b
-		}
-		return a
-	}
-	if errors.Is(b, media.ErrNotSupported) && !errors.Is(a, media.ErrNotSupported) {
-		return b
-	}
-	return a
+	return d.pictures, bitstream.Graver(first, d.finish())
 }
 
 // unit takes a NAL unit.
@@ -271,7 +254,7 @@ func (d *Decoder) unit(data []byte, n bitstream.NAL) error {
 		return d.segment(n, nal)
 	case t == NALVPS || t == NALSPS || t == NALPPS:
 		err := d.finish()
-		return graver(err, d.parameterSet(nal))
+		return bitstream.Graver(err, d.parameterSet(nal))
 	case t == PrefixSEI:
 		err := d.finish()
 		sps := d.sps
@@ -282,7 +265,7 @@ func (d *Decoder) unit(data []byte, n bitstream.NAL) error {
 				}
 			}
 		}
-		return graver(err, d.sei.Parse(nal, sps))
+		return bitstream.Graver(err, d.sei.Parse(nal, sps))
 	case t == NALAUD:
 		return d.finish()
 	case t == NALEOS || t == NALEOB:
@@ -317,7 +300,7 @@ func (d *Decoder) segment(n bitstream.NAL, nal []byte) error {
 	if e := h.Parse(nal, d.getPPS, d.getSPS); e != nil {
 		d.damaged()
 		d.whole = false
-		return graver(err, e)
+		return bitstream.Graver(err, e)
 	}
 	if h.DependentSliceSegmentFlag && (d.cur == nil || !d.whole) {
 		d.damaged()
@@ -325,7 +308,7 @@ func (d *Decoder) segment(n bitstream.NAL, nal []byte) error {
 	}
 	d.whole = true
 	s.NAL = n
-	return graver(err, d.place(s, t))
+	return bitstream.Graver(err, d.place(s, t))
 }
 
 // place puts a segment into the current picture, or begins one with it.
