@@ -167,3 +167,12 @@ func ParsePresentMode(name string) (PresentMode, error) {
 	}
 	return 0, fmt.Errorf("%q is not a present mode: choose from %s", name, strings.Join(presentModeNames[:], ", "))
 }
+
+// MissedRefreshes counts the refreshes between the one nearest to target and actual; 0 when one of
+// the three is not known.
+func MissedRefreshes(target, actual Instant, refresh time.Duration) int {
+	if target == 0 || actual == 0 || refresh <= 0 {
+		return 0
+	}
+	return max(0, int((actual.Sub(target)+refresh/2)/refresh))
+}

@@ -89,11 +89,3 @@ func stamped(s *media.Scheduled, f *media.Frame, copies int, refresh time.Durati
 	}
 	return p
 }
-
-// missed counts the refreshes between the one nearest to target and actual.
-func missed(target, actual media.Instant, refresh time.Duration) int {
-	if target == 0 || actual == 0 || refresh <= 0 {
-		return 0
-	}
-	return max(0, int((actual.Sub(target)+refresh/2)/refresh))
-}

@@ -218,7 +218,7 @@ func (o *Offscreen) Feedback(p *media.Presented) bool {
 	p.Source, p.Actual = media.PresentImmediate, now
 	if o.cfg.Refresh > 0 {
 		p.Source, p.Actual = media.PresentSimulated, q.visible
-		p.Missed = missed(q.Target, p.Actual, o.cfg.Refresh)
+		p.Missed = media.MissedRefreshes(q.Target, p.Actual, o.cfg.Refresh)
 	}
 	o.r.pending.pop()
 	return true

@@ -500,7 +500,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	*p = q.Presented
 	p.Source, p.Actual = source, q.shownBy(now, w.refresh)
 	// Only what is certain counts: at the earliest it was shown after this.
-	p.Missed = missed(q.Target, max(q.Submitted, q.notBefore), w.refresh)
+	p.Missed = media.MissedRefreshes(q.Target, max(q.Submitted, q.notBefore), w.refresh)
 	if source == media.PresentWait {
 		w.last = p.Actual
 	}
@@ -521,7 +521,7 @@ func (w *Window) committed(p *media.Presented) bool {
 	}
 	if p.Actual != 0 {
 		w.last = p.Actual
-		p.Missed = missed(p.Target, p.Actual, p.Refresh)
+		p.Missed = media.MissedRefreshes(p.Target, p.Actual, p.Refresh)
 	}
 	w.depth.Observe(p)
 	return true
@@ -561,7 +561,7 @@ func (w *Window) stamped(p *media.Presented) bool {
 		p.Source, p.Discarded = s.source, true
 	default:
 		p.Source, p.Actual, p.Flags, w.last = s.source, at, media.PresentVsync, at
-		p.Missed = missed(p.Target, p.Actual, p.Refresh)
+		p.Missed = media.MissedRefreshes(p.Target, p.Actual, p.Refresh)
 	}
 	w.depth.Observe(p)
 	return true

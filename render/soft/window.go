@@ -239,7 +239,7 @@ func (w *Window) Present(s *media.Scheduled) error {
 	w.learn(r.Actual.Sub(handed))
 	if s.Target != 0 {
 		w.display.Start(r.Actual)
-		r.Missed = missed(r)
+		r.Missed = media.MissedRefreshes(r.Target, r.Actual, r.Refresh)
 	}
 	*w.reports.push() = *r
 	return nil
@@ -336,7 +336,7 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	}
 	if p.Actual != 0 {
 		w.last = p.Actual
-		p.Missed = missed(p)
+		p.Missed = media.MissedRefreshes(p.Target, p.Actual, p.Refresh)
 	}
 	if w.copies && p.Target != 0 && w.behind < latchedEarly {
 		if w.behind++; p.Missed == 0 {
@@ -345,14 +345,6 @@ func (w *Window) Feedback(p *media.Presented) bool {
 	}
 	w.depth.Observe(p)
 	return true
-}
-
-// missed counts the refreshes between the one nearest to the target and the actual one.
-func missed(p *media.Presented) int {
-	if p.Target == 0 || p.Refresh <= 0 {
-		return 0
-	}
-	return max(0, int((p.Actual.Sub(p.Target)+p.Refresh/2)/p.Refresh))
 }
 
 // Poll pops a window event. After a resize or an expose event the caller presents the
