@@ -85,9 +85,10 @@ type poll struct {
 
 const (
 	// pollFast is how often the delay is asked for until the line stands on several answers,
-	// pollSlow from then on.
-	pollFast = 20 * time.Millisecond
-	pollSlow = 100 * time.Millisecond
+	// pollSlow from then on, and pollPaused during a pause, for a server that is gone.
+	pollFast   = 20 * time.Millisecond
+	pollSlow   = 100 * time.Millisecond
+	pollPaused = time.Second
 	// stall is how long a server may take to answer before it counts as gone.
 	stall = 3 * time.Second
 	// stuckAfter is how long, beside its latency, a server may take nothing of its queue: the

@@ -209,3 +209,20 @@ func TestPulseResumes(t *testing.T) {
 		}
 	}
 }
+
+// TestPulseAsks: a stream is asked for often until it is known where it is, and hardly ever while
+// it is paused.
+func TestPulseAsks(t *testing.T) {
+	p := &pulse{sent: 4}
+	if d := p.untilAsked(); d != pollFast {
+		t.Errorf("at first every %v", d)
+	}
+	p.line.n = len(p.line.offset)
+	if d := p.untilAsked(); d != pollSlow {
+		t.Errorf("later every %v", d)
+	}
+	p.done.paused = true
+	if d := p.untilAsked(); d != pollPaused {
+		t.Errorf("in a pause every %v", d)
+	}
+}

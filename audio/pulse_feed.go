@@ -151,10 +151,7 @@ func (p *pulse) ask() (time.Duration, error) {
 		}
 		return pollFast, nil
 	}
-	wait := pollSlow
-	if p.line.n < len(p.line.offset) && p.sent > 0 && !p.done.paused {
-		wait = pollFast
-	}
+	wait := p.untilAsked()
 	// Before the request leaves: the answer may be faster than the return from Write.
 	p.poll = poll{tag: tag, pending: true, epoch: p.doneEpoch, at: now, wall: wall, sent: p.sent}
 	p.mu.Unlock()
@@ -162,6 +159,17 @@ func (p *pulse) ask() (time.Duration, error) {
 		return 0, fmt.Errorf("ask for the delay: %w", err)
 	}
 	return wait, nil
+}
+
+// untilAsked is when to ask again where the stream is. A pause moves nothing; its end asks soon.
+func (p *pulse) untilAsked() time.Duration {
+	switch {
+	case p.done.paused:
+		return pollPaused
+	case p.line.n < len(p.line.offset) && p.sent > 0:
+		return pollFast
+	}
+	return pollSlow
 }
 
 // event takes what the server says, on the reader's goroutine.
