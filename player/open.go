@@ -88,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Player, error) {
 	if cfg.MaxSpeed || cfg.written() {
 		cfg.Audio = AudioNone
 	}
-	p := &Player{cfg: cfg, log: cfg.Log, quit: make(chan struct{}), finished: make(chan struct{}),
+	p := &Player{cfg: cfg, log: cfg.Log, quit: make(chan struct{}), asked: make(chan struct{}, 1), finished: make(chan struct{}),
 		volume: cfg.Volume, muted: cfg.Muted}
 	p.demand = sync.NewCond(&p.mu)
 	p.waiter = rt.NewWaiter(p.sleep())

@@ -97,6 +97,7 @@ type Player struct {
 	audioDone atomic.Uint32 // serial whose sound has been written completely
 	stop      atomic.Bool
 	quit      chan struct{} // closed with stop, for waits on a channel
+	asked     chan struct{} // has something when a pause or a seek was asked for, for the sound
 	pipe      *os.File      // that pictures are written to; with mu held
 	rounds    [2]round      // of a loop: of the picture, of the sound; with mu held
 
@@ -218,14 +219,14 @@ func (p *Player) Paused() bool { return p.paused.Load() }
 // SetPaused pauses or resumes.
 func (p *Player) SetPaused(on bool) {
 	p.paused.Store(on)
-	p.wake()
+	p.command()
 }
 
 // Step shows the next frame and stays paused.
 func (p *Player) Step() {
 	p.paused.Store(true)
 	p.step.Store(true)
-	p.wake()
+	p.command()
 }
 
 // maxTarget is longer than any media, and short enough for sums of it.
@@ -248,7 +249,7 @@ func (p *Player) Seek(t time.Duration) error {
 	p.stats.position.Store(int64(t)) // until the first picture from there says more
 	p.demand.Broadcast()
 	p.mu.Unlock()
-	p.wake()
+	p.command()
 	return nil
 }
 
@@ -293,6 +294,15 @@ func (p *Player) interrupt() {
 	p.aq.Close()
 	p.fq.Close()
 	p.wake()
+}
+
+// command makes picture and sound look at what was asked for.
+func (p *Player) command() {
+	p.wake()
+	select {
+	case p.asked <- struct{}{}:
+	default:
+	}
 }
 
 // wake makes the presenting goroutine look at its commands.

@@ -418,9 +418,7 @@ func (o *audioOut) send(samples []float32) bool {
 			return true
 		}
 		if n == 0 {
-			// Half of what is buffered can play before the next look: few wake-ups, and
-			// never a dry device.
-			if !o.rest(min(max(p.asink.Buffered()/2, 5*time.Millisecond), 50*time.Millisecond)) || o.serial != p.serial.Load() {
+			if !o.rest(o.untilRoom()) || o.serial != p.serial.Load() {
 				return false
 			}
 		}
@@ -428,11 +426,26 @@ func (o *audioOut) send(samples []float32) bool {
 	return true
 }
 
-// rest waits; false when playback ends.
+// pausedRest is how often the sound is looked at during a pause, whose end is said.
+const pausedRest = time.Second
+
+// untilRoom is when to look again whether a full device has room.
+func (o *audioOut) untilRoom() time.Duration {
+	if o.p.paused.Load() {
+		return pausedRest
+	}
+	// Half of what is buffered can play before the next look: few wake-ups, and never a dry
+	// device.
+	return min(max(o.p.asink.Buffered()/2, 5*time.Millisecond), 50*time.Millisecond)
+}
+
+// rest waits, at most until something is asked for; false when playback ends.
 func (o *audioOut) rest(d time.Duration) bool {
 	o.timer.Reset(d)
 	select {
 	case <-o.timer.C:
+		return true
+	case <-o.p.asked:
 		return true
 	case <-o.p.quit:
 		return false
