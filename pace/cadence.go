@@ -19,18 +19,25 @@ func ceil(x float64) float64 { return math.Ceil(x) }
 // only one that drifts across a bound changes sides, once.
 type cadence struct {
 	threshold float64 // fractions above it round up
+	bound     float64 // how far it may be from the middle
 }
 
 const (
-	// The threshold stays near the middle: a frame is at most cadenceHigh of a refresh from
-	// its moment.
-	cadenceLow, cadenceHigh = 0.4, 0.6
+	// The threshold stays near the middle: a frame is at most 0.6 of a refresh from its
+	// moment. Of a live source it is latency, and moments are known to the jitter.
+	cadenceBound     = 0.1
+	cadenceBoundLive = 0.05
 	// cadenceMargin is the distance it keeps: ten times the noise of an estimate through a
 	// hundred stamps with 0.5 ms of jitter.
 	cadenceMargin = 0.03
 )
 
-func newCadence() cadence { return cadence{threshold: 0.5} }
+func newCadence(live bool) cadence {
+	if live {
+		return cadence{0.5, cadenceBoundLive}
+	}
+	return cadence{0.5, cadenceBound}
+}
 
 // round returns the refresh for a moment, in refreshes.
 func (c *cadence) round(x float64) float64 {
@@ -38,12 +45,12 @@ func (c *cadence) round(x float64) float64 {
 	part := x - whole
 	if part <= c.threshold {
 		if part > c.threshold-cadenceMargin {
-			c.threshold = min(part+cadenceMargin, cadenceHigh)
+			c.threshold = min(part+cadenceMargin, 0.5+c.bound)
 		}
 		return whole
 	}
 	if part < c.threshold+cadenceMargin {
-		c.threshold = max(part-cadenceMargin, cadenceLow)
+		c.threshold = max(part-cadenceMargin, 0.5-c.bound)
 	}
 	return whole + 1
 }
@@ -54,7 +61,7 @@ func (c cadence) peek(x float64) float64 { return c.round(x) }
 // placeFixed finds the refresh for c.
 func (p *Pacer) placeFixed(now media.Instant, c *Candidate) place {
 	v := &p.vsync
-	own := p.cadence.peek(v.Index(c.Due))
+	own := p.cadence.peek(p.aim(c.Due))
 	n := own
 	if p.target != 0 {
 		// Each refresh shows one frame.
@@ -79,15 +86,26 @@ func (p *Pacer) placeFixed(now media.Instant, c *Candidate) place {
 		v.At(own) >= max(c.Due.Add(-p.live.Delay()/2), c.Ready.Add(reserveExtra))
 	pl.submit = pl.target.Add(-p.Lead())
 	if c.HasNext {
-		pl.outpaced = p.cadence.peek(v.Index(c.NextDue)) <= max(n, visible)
+		pl.outpaced = p.cadence.peek(p.aim(c.NextDue)) <= max(n, visible)
 	}
 	return pl
+}
+
+// aim returns, in refreshes, of what the nearest one is a frame's. A live frame's moment is
+// the one from which on it is sure to be ready, and half a refresh later: the nearest before
+// it may be one that no frame can reach, and all would count as late for ever.
+func (p *Pacer) aim(due media.Instant) float64 {
+	x := p.vsync.Index(due)
+	if p.cfg.Live {
+		x += 0.5 + float64(p.extra)/p.vsync.Period()
+	}
+	return x
 }
 
 // seen takes note of a frame whose turn is over, shown or not.
 func (p *Pacer) seen(due media.Instant, at time.Duration) {
 	if p.exact() {
-		x := p.vsync.Index(due)
+		x := p.aim(due)
 		p.cadence.round(x)
 		p.speed.observe(x)
 	}

@@ -208,6 +208,53 @@ func TestBalancedTakesJitter(t *testing.T) {
 	}
 }
 
+// TestLiveAtEveryPhase plays a source as fast as the display, whatever the phase of one
+// against the other, where now and then two frames come out of the decoder together, as with
+// B pictures: none is dropped, and none waits longer for its refresh than there is to wait.
+// Frames that are ready just behind a refresh cannot be shown at it, near as it is to their
+// moment: going for it they all were late, and of those that had the next one with them one
+// went, 2.4 a second.
+func TestLiveAtEveryPhase(t *testing.T) {
+	const phases = 24
+	for _, hz := range []float64{60, 120} {
+		for _, jitter := range []int{100, 1000, 3000} { // µs
+			lag, shown := time.Duration(0), 0
+			for phase := range phases {
+				rnd := rand.New(rand.NewPCG(1, uint64(phase)))
+				dropped := 0
+				runLive(t, liveRun{policy: PolicyBalanced, fps: hz, hz: hz, seconds: 30,
+					network: func(i int) time.Duration {
+						d := 20*time.Millisecond + hertz(hz)*time.Duration(phase)/phases + time.Duration(rnd.IntN(jitter))*time.Microsecond
+						if i%50 == 0 {
+							d -= hertz(hz)
+						}
+						return d
+					},
+					decode:    func(int) time.Duration { return 50 * time.Microsecond },
+					oversleep: func(int) time.Duration { return time.Duration(rnd.IntN(100)) * time.Microsecond },
+					each: func(f *Fate, at time.Duration) {
+						switch {
+						case at < 2*time.Second:
+						case f.Reason != media.DropNone:
+							dropped++
+						default:
+							lag += f.Actual.Sub(f.Ready)
+							shown++
+						}
+					}})
+				if dropped > 0 {
+					t.Errorf("%v Hz, jitter %d µs, phase %d of %d: %d of %v frames were dropped", hz, jitter, phase, phases, dropped, 28*hz)
+				}
+			}
+			// Half a refresh in the mean, the jitter, and what keeps frames from changing sides.
+			most := hertz(hz)/2 + time.Duration(jitter)*time.Microsecond*3/4 + hertz(hz)/8
+			if mean := lag / time.Duration(shown); mean > most {
+				t.Errorf("%v Hz, jitter %d µs: %v from ready to visible in the mean, want at most %v", hz, jitter, mean, most)
+			}
+		}
+	}
+}
+
 // disturbances of a live source, at ten seconds.
 var disturbances = []struct {
 	name string

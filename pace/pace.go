@@ -113,7 +113,7 @@ func New(cfg Config) (*Pacer, error) {
 func (p *Pacer) SetDisplay(d media.Display) {
 	p.display, p.last, p.target, p.extra, p.count, p.inFlight = d, shownAt{}, 0, 0, 0, flight{}
 	p.vsync.Reset(d.Refresh)
-	p.cadence, p.speed, p.vrr = newCadence(), speed{}, variable{}
+	p.cadence, p.speed, p.vrr = newCadence(p.cfg.Live), speed{}, variable{}
 }
 
 // SetHidden says whether anything of the window is visible. While nothing is, frames are
